@@ -1,0 +1,38 @@
+"""Rules: named claims over columns, so that one line judges an event, a chunk or a year."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_store.columns import Columns, Mask
+from models.contracts import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A finding that people can read, and the claim behind it.
+
+    Args:
+        name: The reason code: `login_bruteforce`.
+        text: The reason in words.
+        severity: Mapped to an action by the policy.
+        fires: `(event, feature) -> mask`; a comparison with an unknown (NaN) is false.
+        reference: Where the idea is explained, such as a CWE or an ATT&CK technique.
+    """
+
+    name: str
+    text: str
+    severity: Severity
+    fires: Callable[[Columns, Columns], Mask]
+    reference: str = ""
+
+
+def fire(rules: Sequence[Rule], event: Columns, feature: Columns) -> Mask:
+    """Which rules fired on which events, `(n_events, n_rules)`."""
+    fired = np.zeros((len(event), len(rules)), np.bool_)
+    for i, rule in enumerate(rules):
+        fired[:, i] = rule.fires(event, feature)
+    return fired
