@@ -21,6 +21,7 @@ class Rule:
         severity: Mapped to an action by the policy.
         fires: `(event, feature) -> mask`; a comparison with an unknown (NaN) is false.
         reference: Where the idea is explained, such as a CWE or an ATT&CK technique.
+        feature: The feature whose value the reason quotes; None for a rule over text.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Rule:
     severity: Severity
     fires: Callable[[Columns, Columns], Mask]
     reference: str = ""
+    feature: str | None = None
 
 
 def fire(rules: Sequence[Rule], event: Columns, feature: Columns) -> Mask:

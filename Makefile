@@ -1,0 +1,37 @@
+# `make` alone says what there is. Everything runs on the pinned versions in .venv.
+PYTHON := .venv/bin/python
+CENTINELA := $(PYTHON) -m scripts.cli
+# When the command was given: `make up` counts its first detection from here.
+export CENTINELA_STARTED := $(shell date +%s)
+
+.PHONY: help install up down serve train test lint types bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## the pinned versions into .venv
+	@sh scripts/install.sh
+
+up: install ## the whole thing on this machine, until Ctrl-C
+	@$(CENTINELA) up
+
+down: install ## end what `make up` has left running
+	@$(CENTINELA) down
+
+serve: install ## the API alone, against the Kafka and Redis of the environment
+	@$(CENTINELA) serve
+
+train: install ## fit the shipped model again
+	@$(CENTINELA) train
+
+test: install ## all tests; those on servers need Docker, or Java and Maven
+	@$(PYTHON) -m pytest $(TESTS)
+
+lint: install ## style
+	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
+
+types: install ## mypy, strict
+	@$(PYTHON) -m mypy
+
+bench: install ## throughput and latency on this machine
+	@$(PYTHON) -m scripts.bench

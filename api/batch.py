@@ -1,0 +1,104 @@
+"""A request's events: those to publish, as lines, and those that no one can judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from api.faults import Fault, fault_of_rule
+from api.problems import Problem
+from models.pack import DomainPack
+from producer.publisher import BYTES_PER_RECORD
+
+ENCODER = msgspec.json.Encoder()
+MAX_ID_CHARS = 256
+TOO_LONG = f"an event has at most {BYTES_PER_RECORD} bytes"
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """An event that is refused at the door, with its id where one could be read."""
+
+    event_id: str | None
+    fault: Fault
+
+
+Item = msgspec.Struct | Rejected
+"""A decoded event, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A request's events in its order.
+
+    Args:
+        events: The valid ones: `(event_id, entity, line)`, the line as it goes into the log.
+        places: Where each of them stands in the request, `(len(events),)`.
+        rejected: The others, by their place in the request.
+    """
+
+    pack: DomainPack
+    events: Sequence[tuple[str, str, bytes]]
+    places: Sequence[int]
+    rejected: Mapping[int, Rejected]
+
+
+def check_size(events: int, limit: int) -> None:
+    if events > limit:
+        raise Problem(413, "too-large", f"a batch has at most {limit} events")
+    if not events:
+        raise Problem(422, "invalid-batch", "a batch has at least one event")
+
+
+def judged(pack: DomainPack, items: Sequence[Item], new_id: Callable[[], str]) -> Batch:
+    """Sort the events by the pack's own check; those without an id get one.
+
+    Raises:
+        Problem: None of them is valid.
+    """
+    rejected = {i: item for i, item in enumerate(items) if isinstance(item, Rejected)}
+    typed = [i for i in range(len(items)) if i not in rejected]
+    events = [identified(items[i], new_id) for i in typed]
+    lines, places = [], []
+    for place, event, rule in zip(typed, events, complaints(pack, events), strict=True):
+        line = b"" if rule else ENCODER.encode(event)
+        if len(line) > BYTES_PER_RECORD:
+            rule = TOO_LONG
+        if rule is None:
+            lines.append((event.event_id, pack.entity(event), line))
+            places.append(place)
+        else:
+            fault = fault_of_rule(rule, place, pack.event.__struct_fields__)
+            rejected[place] = rejection(items[place], fault)
+    if not lines:
+        errors = [rejected[place].fault for place in sorted(rejected)]
+        raise Problem(422, "invalid-events", "no event of the batch is valid", errors=errors)
+    return Batch(pack, lines, places, rejected)
+
+
+def identified(event: Any, new_id: Callable[[], str]) -> Any:
+    return event if event.event_id else msgspec.structs.replace(event, event_id=new_id())
+
+
+def rejection(event: Any, fault: Fault) -> Rejected:
+    """A rejection under the id that the client gave, if it can be one."""
+    given = event.event_id
+    return Rejected(given if given and len(given) <= MAX_ID_CHARS else None, fault)
+
+
+def complaints(pack: DomainPack, events: Sequence[Any]) -> list[str | None]:
+    """The rule that each event breaks, None for the valid."""
+    if not events:
+        return []
+    try:
+        valid = pack.valid(pack.columns(events)).tolist()
+    except (OverflowError, ValueError):  # a number that fits no column, in one of them
+        if len(events) == 1:
+            return ["a number is out of range"]
+        return [rule for event in events for rule in complaints(pack, [event])]
+    return [
+        None if fine else pack.check(event) or "not a valid event"
+        for event, fine in zip(events, valid, strict=True)
+    ]

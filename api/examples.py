@@ -1,0 +1,83 @@
+"""Requests and answers as the API's description shows them; a test sends and decodes them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+EVENT: dict[str, Any] = {
+    "event_id": "web-1-000042",
+    "occurred_at": "2026-11-21T03:00:00.000Z",
+    "client_ip": "203.0.113.7",
+    "method": "GET",
+    "path": "/item.php?id=1%27%20UNION%20SELECT%20password%20FROM%20users--",
+    "status": 200,
+    "bytes": 5120,
+    "user_agent": "Mozilla/5.0",
+}
+BATCH: dict[str, Any] = {"pack": "access", "events": [EVENT]}
+NDJSON = (
+    '{"occurred_at":"2026-11-21T03:00:00Z","client_ip":"203.0.113.7",'
+    '"method":"GET","path":"/","status":200}\n'
+    '{"occurred_at":"2026-11-21T03:00:01Z","client_ip":"198.51.100.4",'
+    '"method":"GET","path":"/.env","status":404}\n'
+)
+LOG = (
+    '203.0.113.7 - - [21/Nov/2026:03:00:00 +0000] "GET / HTTP/1.1" 200 5120 "-" "Mozilla/5.0"\n'
+    '198.51.100.4 - - [21/Nov/2026:03:00:01 +0000] "GET /.env HTTP/1.1" 404 153 "-" "curl/8.5"\n'
+)
+
+BATCH_ID = "019aa3f0-6c00-7d2a-9c41-5f1f3d0e8a77"
+RESULT: dict[str, Any] = {
+    "event_id": "web-1-000042",
+    "outcome": "decided",
+    "threat": True,
+    "action": "block",
+    "score": 0.9991,
+    "ttl_s": 14400,
+    "rules": ["sql_injection"],
+    "reasons": [{"code": "sql_injection", "text": "SQL in the request"}],
+    "model": "access-1",
+    "policy": "access-1",
+    "entity": "203.0.113.7",
+    "occurred_at": "2026-11-21T03:00:00.000Z",
+    "features": {"client_requests_count_1m": 1.0},
+}
+SUMMARY: dict[str, int] = {
+    "events": 1,
+    "decided": 1,
+    "duplicate": 0,
+    "late": 0,
+    "dead": 0,
+    "invalid": 0,
+    "allow": 0,
+    "alert": 0,
+    "challenge": 0,
+    "block": 1,
+}
+ANALYSIS: dict[str, Any] = {
+    "batch_id": BATCH_ID,
+    "pack": "access",
+    "summary": SUMMARY,
+    "results": [RESULT],
+    "status": "complete",
+}
+PENDING: dict[str, Any] = {
+    "batch_id": BATCH_ID,
+    "pack": "access",
+    "events": 100,
+    "answered": 25,
+    "status": "pending",
+}
+FEATURES: dict[str, Any] = {
+    "pack": "access",
+    "entity": "203.0.113.7",
+    "at": "2026-11-21T03:00:00.000Z",
+    "features": {"client_requests_count_1m": 3.0, "client_errors_share_10m": None},
+}
+INVALID: dict[str, Any] = {
+    "type": "/problems/invalid-events",
+    "title": "Unprocessable Content",
+    "status": 422,
+    "detail": "no event of the batch is valid",
+    "errors": [{"detail": "status must be 100 to 999", "pointer": "/events/0/status"}],
+}

@@ -1,0 +1,77 @@
+"""What the API tells Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from api.schemas import Analysis, Summary
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
+ACTIONS = ("allow", "alert", "challenge", "block")
+OUTCOMES = ("duplicate", "late", "dead", "invalid")
+
+
+class ApiMetrics:
+    """Counters of one API process.
+
+    Args:
+        waiting: How many requests wait for their answers now.
+    """
+
+    def __init__(self, waiting: Callable[[], float]) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "centinela_api_requests",
+            "Requests by route and status.",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "centinela_api_request_seconds",
+            "Time until the answer was sent.",
+            ["route"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._batches = Counter(
+            "centinela_api_batches",
+            "Batches by how the POST was answered: complete or pending.",
+            ["pack", "status"],
+            registry=self.registry,
+        )
+        self._events = Counter(
+            "centinela_api_events",
+            "Events of batches answered as complete, by outcome and action.",
+            ["pack", "outcome", "action"],
+            registry=self.registry,
+        )
+        waits = Gauge(
+            "centinela_api_pending_waits",
+            "Requests that wait for their answers.",
+            registry=self.registry,
+        )
+        waits.set_function(waiting)
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        self._requests.labels(route, method, status).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def batch(self, pack: str, status: str) -> None:
+        self._batches.labels(pack, status).inc()
+
+    def completed(self, analysis: Analysis) -> None:
+        self.batch(analysis.pack, analysis.status)
+        for outcome, action, events in by_ending(analysis.summary):
+            self._events.labels(analysis.pack, outcome, action).inc(events)
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+def by_ending(summary: Summary) -> list[tuple[str, str, int]]:
+    """Outcome, action (empty for none) and how many events ended so, where there are any."""
+    decided = [("decided", action, getattr(summary, action)) for action in ACTIONS]
+    others = [(outcome, "", getattr(summary, outcome)) for outcome in OUTCOMES]
+    return [(outcome, action, events) for outcome, action, events in decided + others if events]

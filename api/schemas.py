@@ -1,0 +1,108 @@
+"""What the API answers; `openapi.py` publishes these very types.
+
+They are msgspec structs, not pydantic models: an answer holds hundreds of events, and encoding
+them is part of the latency that a caller sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from api.faults import Fault
+from models.contracts import Reason
+
+
+class EventResult(msgspec.Struct, frozen=True):
+    """The answer about one event; results stand in the order of the request's events.
+
+    Args:
+        event_id: As given, else assigned; null for an invalid event that has none.
+        outcome: decided; duplicate (an event with this id has been judged before); late (older
+            than its entity's longest window); dead (cannot be judged); invalid (refused at the
+            door, never published).
+        threat: Whether the action is other than allow.
+        action: allow, alert, challenge or block; null unless decided.
+        score: In [0, 1], higher is more suspicious.
+        ttl_s: For how long the action holds, in seconds.
+        rules: The rules that fired.
+        reasons: Why the event is not simply allowed.
+        model, policy: The versions that judged.
+        features: The values behind an action other than allow.
+        error: With late, dead and invalid.
+    """
+
+    event_id: str | None
+    outcome: Literal["decided", "duplicate", "late", "dead", "invalid"]
+    threat: bool = False
+    action: Literal["allow", "alert", "challenge", "block"] | None = None
+    score: float | None = None
+    ttl_s: int | None = None
+    rules: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    model: str | None = None
+    policy: str | None = None
+    entity: str | UnsetType = UNSET
+    occurred_at: str | UnsetType = UNSET
+    features: Mapping[str, float] | UnsetType = UNSET
+    duplicate_of: str | UnsetType = UNSET
+    error: Fault | UnsetType = UNSET
+
+
+class Summary(msgspec.Struct):
+    """How many events a batch had, by outcome, and the decided ones by action."""
+
+    events: int = 0
+    decided: int = 0
+    duplicate: int = 0
+    late: int = 0
+    dead: int = 0
+    invalid: int = 0
+    allow: int = 0
+    alert: int = 0
+    challenge: int = 0
+    block: int = 0
+
+
+class Analysis(msgspec.Struct, frozen=True):
+    """A batch with all its answers."""
+
+    batch_id: str
+    pack: str
+    summary: Summary
+    results: Sequence[EventResult]
+    status: Literal["complete"] = "complete"
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A batch whose answers are not all there yet; ask again at the header `Location`.
+
+    Args:
+        events: In the batch.
+        answered: How many of them have their answer.
+    """
+
+    batch_id: str
+    pack: str
+    events: int
+    answered: int
+    status: Literal["pending"] = "pending"
+
+
+class EntityFeatures(msgspec.Struct, frozen=True):
+    """What is known about an entity at a time; a feature is null where it is unknown."""
+
+    pack: str
+    entity: str
+    at: str
+    features: Mapping[str, float | None]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`ok`, or what is wrong, by part."""
+
+    status: Literal["ok", "unavailable"]
+    parts: Mapping[str, str]

@@ -1,0 +1,85 @@
+"""The application among its real surroundings: Kafka, Redis, and the packs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import islice
+from uuid import uuid4
+
+import numpy as np
+import structlog
+from fastapi import FastAPI
+
+from api.app import Surroundings, create_app
+from api.batch import complaints
+from api.health import CHECK_WITHIN_S, Check
+from api.settings import ApiSettings
+from feature_store.kernel import WindowKernel
+from feature_store.online import RedisOnlineStore
+from models.catalog import PACKS
+from models.errors import Unavailable
+from models.pack import DomainPack
+from producer.publisher import Publisher
+from producer.settings import Connections
+from producer.topics import ensure_topics
+from stream_agents.results import READ_RETRIES, RedisReplies, connected
+
+log = structlog.get_logger("api")
+
+
+def build(settings: ApiSettings, connections: Connections) -> FastAPI:
+    """The application as the process runs it; it connects when it starts to serve."""
+    publisher = Publisher(connections.kafka, delivery_timeout_s=settings.publish_s)
+    replies = RedisReplies(connections.redis, uuid4().hex)
+    states = connected(connections.redis, READ_RETRIES)
+    stores = {
+        pack.name: RedisOnlineStore(
+            states, pack.name, pack.features.entity, keep=pack.features.longest
+        )
+        for pack in PACKS
+    }
+
+    async def kafka() -> None:
+        for pack in PACKS:
+            await asyncio.to_thread(
+                ensure_topics, connections.kafka, pack.name, connections.partitions
+            )
+
+    @asynccontextmanager
+    async def serving(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, publisher.close)
+            stack.push_async_callback(states.aclose)
+            await stack.enter_async_context(replies)
+            await attempt(kafka)
+            for pack in PACKS:
+                warm(pack)
+            yield
+
+    around = Surroundings(
+        publisher=publisher,
+        replies=replies,
+        packs={pack.name: pack for pack in PACKS},
+        stores=stores,
+        partitions=connections.partitions,
+        checks={"kafka": kafka, "redis": replies.ping},
+    )
+    return create_app(settings, around, serving)
+
+
+async def attempt(check: Check) -> None:
+    """Ask a part, but start without it: `/ready` goes on asking."""
+    try:
+        async with asyncio.timeout(CHECK_WITHIN_S):
+            await check()
+    except (Unavailable, TimeoutError) as error:
+        log.warning("starting without", error=str(error) or "no answer in time")
+
+
+def warm(pack: DomainPack) -> None:
+    """Compile or load the pack's kernels, so that no caller waits for it."""
+    complaints(pack, [event for event, _ in islice(pack.simulate(1, 1), 8)])
+    kernel = WindowKernel(pack.features)
+    kernel.read([b""], np.zeros(1, np.int64))

@@ -1,0 +1,32 @@
+"""Threats in web access logs: who attacks a site, by what it asks for and how it behaves.
+
+For whoever runs a website: each request is allowed, alerted, challenged or blocked, by the rules
+over its text, by what its client has done in the last minute to day, and by an isolation forest
+over the same. A client is an address as the log has it.
+"""
+
+from models.pack import DomainPack
+from models.packs.access.columns import check, columns, valid
+from models.packs.access.data import simulate
+from models.packs.access.events import AccessEvent
+from models.packs.access.features import FEATURES
+from models.packs.access.scoring import MODEL_FEATURES, POLICY, RULES
+
+
+def client(event: AccessEvent) -> str:
+    return event.client_ip
+
+
+PACK = DomainPack(
+    name="access",
+    event=AccessEvent,
+    entity=client,
+    columns=columns,
+    valid=valid,
+    check=check,
+    features=FEATURES,
+    rules=RULES,
+    policy=POLICY,
+    model_features=MODEL_FEATURES,
+    simulate=simulate,
+)

@@ -1,0 +1,60 @@
+"""Asking the API, for the commands: plain HTTP, and one line where it goes wrong."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from models.errors import DetectionError, InvalidSource, Unavailable
+from scripts.stack.health import http_answers
+
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A JSON answer; `location` is where to ask again after a 202."""
+
+    status: int
+    body: Any  # decoded JSON; each command knows the schema of what it asked for
+    location: str | None = None
+
+
+def is_ready(api: str) -> bool:
+    return http_answers(f"{api}/ready")()
+
+
+def get(url: str) -> Reply:
+    return _ask(urllib.request.Request(url))
+
+
+def post_text(url: str, text: str) -> Reply:
+    headers = {"Content-Type": "text/plain"}
+    return _ask(urllib.request.Request(url, text.encode(), headers, method="POST"))
+
+
+def _ask(request: urllib.request.Request) -> Reply:
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            return Reply(answer.status, json.load(answer), answer.headers.get("Location"))
+    except urllib.error.HTTPError as error:
+        raise _refused(request, error) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise Unavailable(
+            f"no answer from {request.full_url}: {reason}; is `make up` running?"
+        ) from None
+
+
+def _refused(request: urllib.request.Request, error: urllib.error.HTTPError) -> DetectionError:
+    """The API's problem details as our error: its fault from 500 on, the caller's below."""
+    try:
+        problem = json.load(error)
+        said = problem.get("detail") or problem.get("title")
+    except (ValueError, AttributeError):
+        said = error.reason
+    kind = Unavailable if error.code >= 500 else InvalidSource
+    return kind(f"{request.get_method()} {request.full_url}: {error.code}, {said}")

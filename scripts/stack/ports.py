@@ -1,0 +1,87 @@
+"""Which ports are free, and who holds those that are not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from scripts.stack.settings import CannotStart, LocalStack
+
+LISTENING = "0A"
+"""The state LISTEN in /proc/net/tcp."""
+
+
+def require_free_ports(settings: LocalStack) -> None:
+    """Raise CannotStart with a line that names the port, its holder and the way out."""
+    for setting, what in (
+        ("kafka_port", "Kafka"),
+        ("kafka_controller_port", "Kafka's controller"),
+        ("redis_port", "Redis"),
+        ("ingestion_port", "metrics of the ingestion agent"),
+        ("decision_port", "metrics of the decision agent"),
+        ("api_port", "API"),
+    ):
+        port = getattr(settings, setting)
+        if not is_free(port):
+            raise CannotStart(
+                f"port {port} ({what}) is in use by {holder(port)}; "
+                f"set CENTINELA_{setting.upper()} or stop it"
+            )
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody holds now; all are held at once, so that they differ."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def holder(port: int) -> str:
+    """`pid 4711 (java)`, as far as the kernel tells us (/proc, and only our own processes)."""
+    inodes = set(_listening_inodes(port))
+    for pid in _pids():
+        if inodes & set(_socket_inodes(pid)):
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            return f"pid {pid} ({name})"
+    return "another process"
+
+
+def _listening_inodes(port: int) -> Iterable[str]:
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if not Path(table).exists():
+            continue
+        for line in Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == LISTENING and int(local.rpartition(":")[2], 16) == port:
+                yield f"socket:[{rest[5]}]"
+
+
+def _pids() -> Iterable[int]:
+    if not Path("/proc").exists():
+        return ()
+    return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+
+
+def _socket_inodes(pid: int) -> Iterable[str]:
+    try:
+        links = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # ended meanwhile, or another user's
+        return
+    for link in links:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            yield os.readlink(link)

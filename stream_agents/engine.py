@@ -1,0 +1,329 @@
+"""What happens to an event: features, then a score and rules, then an action.
+
+Two pure stages. `Detection` reads `events.<pack>`: event -> features -> score and rules.
+`Decision` reads `decisions.<pack>`: score and rules -> action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from models.artifacts import Champion
+from models.reasons import Explainer
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from feature_store.columns import Columns, Floats, Ints, Mask
+from feature_store.kernel import EventInputs, WindowKernel
+from feature_store.text import hash64
+from models.contracts import Action, ActionTaken, ScoredEvent
+from models.pack import DomainPack
+from models.rules import fire
+from producer.records import Record, actions_topic, decisions_topic, events_topic
+from stream_agents.answers import Answer, ResultStore
+from stream_agents.lines import Lines, read_lines
+from stream_agents.outcomes import (
+    advance,
+    first_copies,
+    of_all_lines,
+    publish,
+    tally_scored,
+    tally_taken,
+)
+from stream_agents.stage import Change, Folded, Memory, Place
+
+ACTIONS = tuple(action.name.lower() for action in Action)
+
+
+@dataclass(frozen=True, slots=True)
+class EventChunk:
+    """Decoded events as columns, with the entities whose states the fold will want.
+
+    Args:
+        names: Each event's entity.
+        partition_of: Each event's partition, `(n_events,)`.
+        entities: Per partition, its entities, each once.
+        entity_of: Each event's place among all entities, partition after partition.
+    """
+
+    lines: Lines[Any]
+    columns: Columns
+    inputs: EventInputs
+    names: list[str]
+    partition_of: Ints
+    entities: dict[int, list[str]]
+    entity_of: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found about a chunk's events, one row an event."""
+
+    repeated: Mask
+    late: Mask
+    features: Floats
+    scores: Floats
+    fired: Mask
+
+
+class Detection:
+    """events.<pack> -> features -> scores and rules -> decisions.<pack>."""
+
+    def __init__(self, pack: DomainPack, champion: Champion) -> None:
+        self._pack = pack
+        self._champion = champion
+        self._kernel = WindowKernel(pack.features)
+        self._explainer = Explainer(pack, champion)
+        self._decoder = msgspec.json.Decoder(pack.event)
+        self._severity = np.array([int(rule.severity) for rule in pack.rules], np.int64)
+        self._skew_us = int(pack.max_skew.total_seconds() * 1e6)
+
+    def decode(self, records: Sequence[Record], poisoned: Sequence[Place] = ()) -> EventChunk:
+        lines = self._named(read_lines(records, self._decoder, poisoned))
+        columns = self._pack.columns(lines.events)
+        refused = self._refused(lines, columns)
+        if refused:
+            lines = lines.bury(refused)
+            columns = self._pack.columns(lines.events)
+        names = list(map(self._pack.entity, lines.events))
+        partitions = np.array([record.partition for record in records], np.int64)
+        partition_of = partitions[lines.record_of]
+        entities, entity_of = _entities(names, partition_of)
+        inputs = self._kernel.inputs(columns)
+        return EventChunk(lines, columns, inputs, names, partition_of, entities, entity_of)
+
+    def fold(self, chunk: EventChunk, memory: Memory) -> Folded:
+        repeated = _repeated(chunk, memory)
+        before = [memory.states[p][name] for p, names in chunk.entities.items() for name in names]
+        features, late, after = self._features(chunk, repeated, before)
+        judged = self._judge(chunk, repeated, late, features)
+        outcomes = of_all_lines(self._outcomes(chunk, judged), chunk.lines, ScoredEvent)
+        return self._folded(chunk, memory, outcomes, _changed(chunk.entities, before, after))
+
+    async def answer(self, folded: Folded) -> None:
+        """Nobody waits for a score."""
+
+    def _named(self, lines: Lines[Any]) -> Lines[Any]:
+        """Gives an event without an id the one that its place in the log determines."""
+        for number, event in enumerate(lines.events):
+            if not event.event_id:
+                place = lines.place(int(lines.slots[number]))
+                lines.events[number] = replace(event, event_id=place.text)
+        return lines
+
+    def _refused(self, lines: Lines[Any], columns: Columns) -> dict[int, str]:
+        """The number of each event that may not be folded, and the rule that it breaks."""
+        arrived = np.array([record.at_ms for record in lines.records], np.int64) * 1000
+        future = columns.at > arrived[lines.record_of] + self._skew_us
+        refused = {}
+        for number in np.flatnonzero(~self._pack.valid(columns) | future).tolist():
+            event = lines.events[number]
+            refused[number] = self._pack.check(event) or (
+                f"occurred_at must be at most {self._pack.max_skew} ahead of the event's arrival,"
+                f" got {event.occurred_at}"
+            )
+        return refused
+
+    def _features(
+        self, chunk: EventChunk, repeated: Mask, before: list[bytes]
+    ) -> tuple[Floats, Mask, list[bytes]]:
+        """Folds the events that are new; the rows of the others stay unknown."""
+        if not repeated.any():
+            folded = self._kernel.fold(before, chunk.entity_of, chunk.inputs)
+            return folded.features, folded.late, folded.states
+        new = np.flatnonzero(~repeated)
+        folded = self._kernel.fold(before, chunk.entity_of[new], chunk.inputs.take(new))
+        features = np.full((len(repeated), len(self._kernel.names)), np.nan)
+        features[new] = folded.features
+        late = np.zeros(len(repeated), np.bool_)
+        late[new] = folded.late
+        return features, late, folded.states
+
+    def _judge(self, chunk: EventChunk, repeated: Mask, late: Mask, features: Floats) -> Judged:
+        feature = Columns.of_matrix(self._kernel.names, features)
+        fired = fire(self._pack.rules, chunk.columns, feature)
+        scores = np.round(self._champion.score(feature, chunk.columns), 6)
+        return Judged(repeated, late, features, scores, fired)
+
+    def _outcomes(self, chunk: EventChunk, judged: Judged) -> list[ScoredEvent]:
+        """One outcome an event, in offset order; most are unremarkable."""
+        model = self._champion.version
+        rows = zip(chunk.lines.events, chunk.names, judged.scores.tolist(), strict=True)
+        made = [
+            ScoredEvent(event.event_id, "decided", name, event.occurred_at, score, model=model)
+            for event, name, score in rows
+        ]
+        severity = (judged.fired * self._severity).max(axis=1, initial=0)
+        notable = self._pack.policy.actions(judged.scores, severity) > Action.ALLOW
+        decided = ~(judged.repeated | judged.late)
+        for number in np.flatnonzero(notable & decided).tolist():
+            made[number] = self._explained(made[number], judged, number)
+        for number in np.flatnonzero(judged.repeated).tolist():
+            made[number] = _duplicate(made[number])
+        for number in np.flatnonzero(judged.late).tolist():
+            made[number] = self._late(made[number])
+        return made
+
+    def _explained(self, outcome: ScoredEvent, judged: Judged, number: int) -> ScoredEvent:
+        features, fired = judged.features[number], judged.fired[number]
+        values = zip(self._kernel.names, features.tolist(), strict=True)
+        return replace(
+            outcome,
+            rules=tuple(self._pack.rules[i].name for i in np.flatnonzero(fired)),
+            reasons=self._explainer.reasons(features, fired),
+            features={name: value for name, value in values if not np.isnan(value)},
+        )
+
+    def _late(self, outcome: ScoredEvent) -> ScoredEvent:
+        behind = f"more than {self._pack.features.longest} behind the newest of {outcome.entity}"
+        return replace(outcome, outcome="late", score=None, model=None, error=behind)
+
+    def _folded(
+        self,
+        chunk: EventChunk,
+        memory: Memory,
+        outcomes: Sequence[ScoredEvent],
+        states: Mapping[int, Mapping[str, bytes]],
+    ) -> Folded:
+        pack, lines = self._pack.name, chunk.lines
+        tallies = tally_scored(lines, outcomes)
+        changes = {
+            partition: Change(
+                replace(fence, seen=memory.seen[partition].count), states.get(partition, {})
+            )
+            for partition, fence in advance(memory.fences, lines.records, tallies).items()
+        }
+        records = publish(decisions_topic(pack), memory.fences, lines, outcomes)
+        return Folded([*records, *lines.dead_letters(events_topic(pack))], changes, tallies)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeChunk:
+    """Records of scored events, not decoded yet: some may turn out to be repeats."""
+
+    records: Sequence[Record]
+    poisoned: Sequence[Place]
+    entities: Mapping[int, Sequence[str]]
+
+
+class Decision:
+    """decisions.<pack> -> action -> actions.<pack>, and the answer to whoever waits."""
+
+    def __init__(self, pack: DomainPack, results: ResultStore) -> None:
+        self._pack = pack
+        self._results = results
+        self._decoder = msgspec.json.Decoder(ScoredEvent)
+        self._severity = {rule.name: int(rule.severity) for rule in pack.rules}
+        ttl = pack.policy.ttl
+        self._ttl_s = [int(ttl[a].total_seconds()) if a in ttl else None for a in Action]
+
+    def decode(self, records: Sequence[Record], poisoned: Sequence[Place] = ()) -> OutcomeChunk:
+        return OutcomeChunk(records, poisoned, {record.partition: () for record in records})
+
+    def fold(self, chunk: OutcomeChunk, memory: Memory) -> Folded:
+        pack = self._pack.name
+        records, upstream, alarms = first_copies(chunk.records, memory.fences)
+        lines = read_lines(records, self._decoder, chunk.poisoned)
+        taken = of_all_lines(self._actions(lines.events), lines, ActionTaken)
+        tallies = tally_taken(lines, taken)
+        changes = {
+            partition: Change(replace(fence, upstream=upstream[partition]))
+            for partition, fence in advance(memory.fences, chunk.records, tallies).items()
+        }
+        out = publish(actions_topic(pack), memory.fences, lines, taken)
+        dead = lines.dead_letters(decisions_topic(pack))
+        return Folded([*out, *dead], changes, tallies, alarms)
+
+    async def answer(self, folded: Folded) -> None:
+        answers = []
+        for record in folded.records:
+            named = {name: value.decode() for name, value in record.headers}
+            if named.get("reply") and "batch" in named:
+                part = named.get("part", "0")
+                answers.append(Answer(named["batch"], part, named["reply"], record.value))
+        if answers:
+            await self._results.write(answers)
+
+    def _actions(self, events: Sequence[ScoredEvent]) -> list[ActionTaken]:
+        score = np.array([event.score for event in events], np.float64)
+        severity = np.array([self._worst(event.rules) for event in events], np.int64)
+        chosen = self._pack.policy.actions(score, severity).tolist()
+        return [self._taken(event, action) for event, action in zip(events, chosen, strict=True)]
+
+    def _worst(self, rules: tuple[str, ...]) -> int:
+        return max((self._severity.get(rule, 0) for rule in rules), default=0)
+
+    def _taken(self, event: ScoredEvent, action: int) -> ActionTaken:
+        if event.outcome != "decided":
+            return ActionTaken(
+                event.event_id,
+                event.outcome,
+                entity=event.entity,
+                occurred_at=event.occurred_at,
+                duplicate_of=event.duplicate_of,
+                error=event.error,
+            )
+        return ActionTaken(
+            event.event_id,
+            event.outcome,
+            ACTIONS[action],  # type: ignore[arg-type]  # the names of Action are the literals
+            event.entity,
+            event.occurred_at,
+            event.score,
+            self._ttl_s[action],
+            event.rules,
+            event.reasons,
+            event.features,
+            event.model,
+            self._pack.policy.version,
+        )
+
+
+def _repeated(chunk: EventChunk, memory: Memory) -> Mask:
+    """Which events' ids the partition has seen before; remembers the others."""
+    ids = hash64(chunk.columns.event_id)
+    repeated = np.zeros(len(ids), np.bool_)
+    for partition in chunk.entities:
+        mine = chunk.partition_of == partition
+        repeated[mine] = memory.seen[partition].remember(ids[mine])
+    return repeated
+
+
+def _entities(
+    names: Sequence[str], partition_of: Ints
+) -> tuple[dict[int, list[str]], NDArray[np.int32]]:
+    """The entities of each partition, and each event's place among them all."""
+    entities: dict[int, list[str]] = {}
+    entity_of = np.zeros(len(names), np.int32)
+    base = 0
+    for partition in np.unique(partition_of).tolist():
+        mine = np.flatnonzero(partition_of == partition)
+        places: dict[str, int] = {}
+        own = [places.setdefault(names[number], len(places)) for number in mine.tolist()]
+        entity_of[mine] = np.array(own, np.int32) + base
+        entities[partition] = list(places)
+        base += len(places)
+    return entities, entity_of
+
+
+def _changed(
+    entities: Mapping[int, Sequence[str]], before: Sequence[bytes], after: Sequence[bytes]
+) -> dict[int, dict[str, bytes]]:
+    changed: dict[int, dict[str, bytes]] = {}
+    base = 0
+    for partition, names in entities.items():
+        span = slice(base, base + len(names))
+        triples = zip(names, before[span], after[span], strict=True)
+        changed[partition] = {name: new for name, old, new in triples if new != old}
+        base += len(names)
+    return changed
+
+
+def _duplicate(outcome: ScoredEvent) -> ScoredEvent:
+    return replace(
+        outcome, outcome="duplicate", score=None, model=None, duplicate_of=outcome.event_id
+    )

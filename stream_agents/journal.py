@@ -1,0 +1,92 @@
+"""Logs: one JSON object a line on standard output, from our code and from the libraries'.
+
+JSON escapes what a client sends, so a line break in it cannot forge a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, Processor
+
+REPEATED_S = 30.0
+"""A library's words are told again only after this time."""
+
+REMEMBERED = 256
+
+QUIET = {"faust": logging.WARNING, "aiokafka": logging.WARNING, "mode": logging.WARNING}
+
+
+def configure(process: str, level: str = "INFO") -> None:
+    """Set up logging; called once, as a process starts.
+
+    Args:
+        process: Stands in every line: `api`, `ingestion`, ...
+        level: Of our own lines. Chatty libraries are kept to warnings.
+    """
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper("iso", utc=True),
+        named(process),
+    ]
+    render: list[Processor] = [
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.JSONRenderer(serializer=as_json),
+    ]
+    structlog.configure(
+        processors=[*common, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    _adopt_standard_logging(common, render, level)
+
+
+def named(process: str) -> Processor:
+    def add(_: Any, __: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    return add
+
+
+def as_json(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
+def _adopt_standard_logging(common: list[Processor], render: list[Processor], level: str) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(Repeated())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*common, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.captureWarnings(True)
+    for library, least in QUIET.items():
+        logging.getLogger(library).setLevel(least)
+
+
+class Repeated(logging.Filter):
+    """Holds back what was just said: librdkafka tells each of its attempts to connect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        words = record.getMessage()
+        if record.created - self._told.get(words, -REPEATED_S) < REPEATED_S:
+            return False
+        if len(self._told) >= REMEMBERED:
+            self._told.clear()
+        self._told[words] = record.created
+        return True

@@ -1,0 +1,133 @@
+"""Records to events: whole chunks decoded at once, and each unreadable line kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_store.columns import Ints
+from producer.records import DEAD_LETTER, OutRecord, Record
+from stream_agents.stage import Place, lines_of
+
+E = TypeVar("E", bound=msgspec.Struct, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLine:
+    """A line that can never be judged, with the error's class and the reason in words."""
+
+    raw: bytes
+    error: str
+    reason: str
+    event_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines(Generic[E]):
+    """A chunk's lines in offset order.
+
+    Args:
+        records: By partition, then offset.
+        starts: Number of the first line of each record, and the count of all, `(n_records + 1,)`.
+        events: Those lines that could be read.
+        slots: Each event's number among all lines, `(n_events,)`.
+        dead: Line number to why it is dead.
+    """
+
+    records: Sequence[Record]
+    starts: Ints
+    events: list[E]
+    slots: Ints
+    dead: Mapping[int, DeadLine]
+
+    @property
+    def record_of(self) -> NDArray[np.intp]:
+        """The number of each event's record, `(n_events,)`."""
+        return np.searchsorted(self.starts, self.slots, side="right") - 1
+
+    def place(self, slot: int) -> Place:
+        number = int(np.searchsorted(self.starts, slot, side="right")) - 1
+        record = self.records[number]
+        return Place(record.partition, record.offset, slot - int(self.starts[number]))
+
+    def bury(self, reasons: Mapping[int, str]) -> Lines[E]:
+        """The lines without the events given by number, which are dead for a reason."""
+        dead = dict(self.dead)
+        for number, reason in reasons.items():
+            event, slot = self.events[number], int(self.slots[number])
+            raw = self._raw(slot)
+            dead[slot] = DeadLine(raw, "InvalidEvent", reason, getattr(event, "event_id", ""))
+        kept = [number for number in range(len(self.events)) if number not in reasons]
+        events = [self.events[number] for number in kept]
+        return Lines(self.records, self.starts, events, self.slots[kept], dead)
+
+    def dead_letters(self, topic: str) -> list[OutRecord]:
+        return [self._dead_letter(topic, slot, line) for slot, line in sorted(self.dead.items())]
+
+    def _raw(self, slot: int) -> bytes:
+        number = int(np.searchsorted(self.starts, slot, side="right")) - 1
+        return lines_of(self.records[number].value)[slot - int(self.starts[number])]
+
+    def _dead_letter(self, topic: str, slot: int, line: DeadLine) -> OutRecord:
+        place = self.place(slot)
+        headers = {
+            "topic": topic,
+            "partition": str(place.partition),
+            "offset": str(place.offset),
+            "line": str(place.line),
+            "error": line.error,
+            "reason": line.reason,
+        }
+        encoded = tuple((name, value.encode()) for name, value in headers.items())
+        return OutRecord(DEAD_LETTER, 0, line.raw, encoded)
+
+
+def read_lines(
+    records: Sequence[Record], decoder: msgspec.json.Decoder[E], poisoned: Sequence[Place] = ()
+) -> Lines[E]:
+    """Decodes all lines of some records.
+
+    Args:
+        poisoned: Lines that broke our code before: dead without another look.
+    """
+    counts = [record.value.rstrip(b"\n").count(b"\n") + 1 for record in records]
+    if not poisoned:
+        try:
+            events = decoder.decode_lines(b"\n".join(record.value for record in records))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            events = []
+        if len(events) == sum(counts):
+            return Lines(records, _starts(counts), events, np.arange(len(events)), {})
+    return _read_one_by_one(records, decoder, frozenset(poisoned))
+
+
+def _read_one_by_one(
+    records: Sequence[Record], decoder: msgspec.json.Decoder[E], poisoned: frozenset[Place]
+) -> Lines[E]:
+    events: list[E] = []
+    slots: list[int] = []
+    dead: dict[int, DeadLine] = {}
+    counts: list[int] = []
+    for record in records:
+        raws = lines_of(record.value)
+        for line, raw in enumerate(raws):
+            slot = sum(counts) + line
+            if Place(record.partition, record.offset, line) in poisoned:
+                dead[slot] = DeadLine(raw, "Poison", "this event breaks the detector's code")
+                continue
+            try:
+                events.append(decoder.decode(raw))
+                slots.append(slot)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                dead[slot] = DeadLine(raw, type(error).__name__, str(error))
+        counts.append(len(raws))
+    return Lines(records, _starts(counts), events, np.array(slots, np.int64), dead)
+
+
+def _starts(counts: Sequence[int]) -> Ints:
+    return np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))

@@ -1,0 +1,118 @@
+"""Log and store in one process: the same promises as Kafka and Redis, without a server.
+
+The worker runs over them unchanged, in the embedded demo, in tests and in simulation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from feature_store.fence import Reply, Turn
+from producer.records import Headers, OutRecord, Record
+
+
+@dataclass(slots=True)
+class Topic:
+    """An append-only list of records per partition, and an id of its own."""
+
+    partitions: list[list[Record]]
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+
+class MemoryBroker:
+    """Topics in memory.
+
+    Args:
+        now_ms: The clock that stamps records, milliseconds since 1970.
+    """
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.topics: dict[str, Topic] = {}
+        self._now_ms = now_ms
+        self._arrival = asyncio.Event()
+
+    def create(self, name: str, partitions: int) -> None:
+        """Creates a topic, or creates it again: empty, and with a new id."""
+        self.topics[name] = Topic([[] for _ in range(partitions)])
+
+    def produce(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> Record:
+        log = self.topics[topic].partitions[partition]
+        record = Record(partition, len(log), self._now_ms(), value, headers)
+        log.append(record)
+        self._arrival.set()
+        self._arrival = asyncio.Event()
+        return record
+
+    async def arrival(self) -> None:
+        """Returns when the next record is produced, to any topic."""
+        await self._arrival.wait()
+
+
+class MemoryLog:
+    """One worker's consumer and producer."""
+
+    def __init__(self, broker: MemoryBroker, topic: str) -> None:
+        self._broker = broker
+        self._topic = topic
+        self._positions: dict[int, int] = {}
+
+    async def emit(self, records: Sequence[OutRecord]) -> None:
+        for record in records:
+            self._broker.produce(record.topic, record.partition, record.value, record.headers)
+
+    async def seek(self, offsets: Mapping[int, int]) -> None:
+        self._positions |= {p: offset for p, offset in offsets.items() if p in self._positions}
+
+    async def next_offset(self, partition: int, offset: int) -> int:
+        return offset
+
+    def assign(self, offsets: Mapping[int, int]) -> None:
+        """Reads these partitions and no others, each from its offset."""
+        self._positions = dict(offsets)
+
+    def take(self, most: int = 500) -> list[Record]:
+        """What has queued up; empty if nothing has."""
+        taken: list[Record] = []
+        partitions = self._broker.topics[self._topic].partitions
+        for partition, position in sorted(self._positions.items()):
+            queued = partitions[partition][position : position + most]
+            self._positions[partition] = position + len(queued)
+            taken += queued
+        return taken
+
+
+class MemoryStore:
+    """The online store in a dictionary; a fence is compared as Redis would."""
+
+    def __init__(self) -> None:
+        self.fences: dict[int, bytes] = {}
+        self.states: dict[tuple[int, str], bytes] = {}
+        self.rings: dict[int, bytearray] = {}
+
+    async def load(self, partition: int) -> tuple[bytes, bytes]:
+        return self.fences.get(partition, b""), bytes(self.rings.get(partition, b""))
+
+    async def state(self, partition: int, entity: str) -> bytes | None:
+        return self.states.get((partition, entity))
+
+    async def exchange(self, turns: Sequence[Turn]) -> list[Reply]:
+        return [self._turn(turn) for turn in turns]
+
+    def _turn(self, turn: Turn) -> Reply:
+        partition, commit = turn.partition, turn.commit
+        if commit and self.fences.get(partition, b"") == commit.expected:
+            for entity, state in commit.states.items():
+                self.states[partition, entity] = state
+            for offset, piece in commit.seen:
+                self._write(partition, offset, piece)
+            self.fences[partition] = commit.fence
+        states = [self.states.get((partition, entity)) for entity in turn.read]
+        return Reply(self.fences.get(partition, b""), states)
+
+    def _write(self, partition: int, offset: int, piece: bytes) -> None:
+        ring = self.rings.setdefault(partition, bytearray())
+        ring.extend(bytes(max(0, offset + len(piece) - len(ring))))
+        ring[offset : offset + len(piece)] = piece

@@ -1,0 +1,57 @@
+"""An agent's process: wires a stage to its worker, its rim, its metrics and its logs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import structlog
+from producer.topics import topic_id
+
+from feature_store.fence import OnlineStore
+from stream_agents.journal import configure
+from stream_agents.metrics import StageMetrics
+from stream_agents.rim import FaustLog, Rim, build_app
+from stream_agents.settings import AgentSettings
+from stream_agents.stage import Stage
+from stream_agents.status import serve
+from stream_agents.worker import Limits, Worker
+
+log = structlog.get_logger(__name__)
+
+
+def run_agent(
+    name: str,
+    settings: AgentSettings,
+    *,
+    topic: str,
+    stage: Stage,
+    store: OnlineStore,
+    port: int,
+) -> None:
+    """Runs until SIGTERM; anything unexpected ends the process, and a supervisor restarts it."""
+    configure(name)
+    try:
+        asyncio.run(_run(name, settings, topic, stage, store, port))
+    except Exception:  # the process's rim: nothing acknowledged is lost, the next owner redoes it
+        log.exception("agent stopped", agent=name)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Faust's threads may be in any state now: leave without waiting for them.
+        os._exit(1)
+
+
+async def _run(
+    name: str, settings: AgentSettings, topic: str, stage: Stage, store: OnlineStore, port: int
+) -> None:
+    metrics = StageMetrics(settings.pack, name)
+    app = build_app(name, settings)
+    limits = Limits(settings.cached_entities, settings.seen_ids, settings.deadline_s)
+    epoch = topic_id(settings.kafka, topic)
+    transport = FaustLog(app, topic, settings.kafka)
+    worker = Worker(stage, store, transport, epoch, metrics, limits)
+    rim = Rim(app, topic, worker, metrics, settings)
+    serve(port, metrics.registry, lambda: rim.is_assigned)
+    await rim.run()
+    log.info("agent stopped", agent=name)

@@ -1,0 +1,38 @@
+"""What an agent has to know, from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from producer.settings import Connections
+
+
+class AgentSettings(Connections):
+    """Settings of the ingestion and of the decision agent, each `CENTINELA_<NAME>`.
+
+    Args:
+        champion: Folder of the artifact that judges; the pack's shipped one unless given.
+        ingestion_port: Where the ingestion agent answers `/metrics` and `/health`.
+        decision_port: Likewise the decision agent.
+        session_timeout_s: How soon the group notices that an agent was killed.
+        instance: Static member name of this agent, unique among the agents of a stage: a restart
+            within the session time-out then moves no partitions. Empty for a dynamic member.
+        retention_days: Of the topics; an entity is forgotten after this and its longest window.
+        seen_ids: D, how many event ids each partition remembers to recognise repeats.
+        cached_entities: How many entities' states an agent holds per partition.
+        take_records: At most so many records per partition make one chunk.
+        stalled_s: An agent that has lag but folds nothing for so long ends itself.
+        deadline_s: How long an agent waits for Kafka or Redis before it ends itself.
+    """
+
+    champion: Path | None = None
+    ingestion_port: int = 9101
+    decision_port: int = 9102
+    session_timeout_s: float = 6.0
+    instance: str = ""
+    retention_days: int = 7
+    seen_ids: int = 65_536
+    cached_entities: int = 50_000
+    take_records: int = 32
+    stalled_s: float = 30.0
+    deadline_s: float = 60.0

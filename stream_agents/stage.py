@@ -1,0 +1,124 @@
+"""What a stage of the pipeline is to the loop: pure functions over chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from feature_store.fence import Fence
+from feature_store.seen import SeenIds
+from models.contracts import Outcome
+from producer.records import OutRecord, Record
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where an event stands in its log."""
+
+    partition: int
+    offset: int
+    line: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.partition}-{self.offset}-{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that a fold may know about the past, per partition."""
+
+    fences: Mapping[int, Fence]
+    seen: Mapping[int, SeenIds]
+    states: Mapping[int, Mapping[str, bytes]]
+
+    def copy(self) -> Memory:
+        """A copy whose remembered ids may be spoilt."""
+        seen = {partition: ids.copy() for partition, ids in self.seen.items()}
+        return Memory(self.fences, seen, self.states)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a chunk does to one partition."""
+
+    fence: Fence
+    states: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many events of a partition ended with an outcome and an action (empty for none)."""
+
+    partition: int
+    outcome: Outcome
+    action: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A chunk's effects: what to publish, to commit, to count, and what should not have been."""
+
+    records: Sequence[OutRecord]
+    changes: Mapping[int, Change]
+    tallies: Sequence[Tally] = ()
+    alarms: Sequence[str] = ()
+
+
+class Decoded(Protocol):
+    """A decoded chunk: which entities' states its fold will want, per partition."""
+
+    @property
+    def entities(self) -> Mapping[int, Sequence[str]]: ...
+
+
+class Stage(Protocol):
+    """A step of the pipeline, from columns to columns; no clock, no I/O but `answer`."""
+
+    def decode(self, records: Sequence[Record], poisoned: Sequence[Place] = ()) -> Any:
+        """Raw records to a `Decoded` chunk. Lines that cannot be read are dead, not errors."""
+
+    def fold(self, chunk: Any, memory: Memory) -> Folded:
+        """The chunk's outcomes in offset order; a poisoned line is dead."""
+
+    async def answer(self, folded: Folded) -> None:
+        """Tells callers who wait; idempotent."""
+
+
+def find_poison(
+    records: Sequence[Record], attempt: Callable[[Sequence[Place]], object]
+) -> list[Place]:
+    """The lines that make an attempt raise, each found alone, by bisection.
+
+    Args:
+        attempt: Tries the records without the lines given.
+    """
+    places = [
+        Place(record.partition, record.offset, line)
+        for record in records
+        for line in range(len(lines_of(record.value)))
+    ]
+
+    def fails(suspects: Sequence[Place]) -> bool:
+        try:
+            attempt([place for place in places if place not in suspects])
+        except Exception:  # the same catch as the worker's: this is its search
+            return True
+        return False
+
+    def search(suspects: Sequence[Place]) -> list[Place]:
+        if not fails(suspects):
+            return []
+        if len(suspects) == 1:
+            return list(suspects)
+        middle = len(suspects) // 2
+        return search(suspects[:middle]) + search(suspects[middle:])
+
+    return search(places)
+
+
+def lines_of(value: bytes) -> list[bytes]:
+    """A record's lines; blank ones are none."""
+    return [line for line in value.split(b"\n") if line.strip()]

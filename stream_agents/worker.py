@@ -1,0 +1,302 @@
+"""The loop: read, fold, emit, commit, strictly one chunk after another.
+
+It knows neither Faust nor Kafka nor Redis. Agents and the simulator run this very loop over
+different logs and stores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
+
+import structlog
+from msgspec.structs import replace
+
+from feature_store.fence import Commit, Fence, OnlineStore, StoreUnavailable, Turn, decode_fence
+from feature_store.seen import SeenIds
+from models.errors import Unavailable
+from producer.records import OutRecord, Record
+from stream_agents.metrics import StageMetrics
+from stream_agents.stage import Change, Decoded, Folded, Memory, Place, Stage, find_poison
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class Log(Protocol):
+    """The transport under a worker. Its methods raise `Unavailable` when Kafka is away."""
+
+    async def emit(self, records: Sequence[OutRecord]) -> None:
+        """Returns when every record is acknowledged by the broker."""
+
+    async def seek(self, offsets: Mapping[int, int]) -> None:
+        """Reads each partition on from the offset given."""
+
+    async def next_offset(self, partition: int, offset: int) -> int:
+        """The offset of the first record at or after the one given, asked of the broker itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a worker remembers, and how long it waits for a part that is away.
+
+    Args:
+        cached_entities: Per partition; entities beyond it are read from the store again.
+        seen_ids: D, the event ids remembered per partition; part of the stored state.
+        deadline_s: For one call of the store or the log with its retries; then the process ends.
+    """
+
+    cached_entities: int = 50_000
+    seen_ids: int = 65_536
+    deadline_s: float = 60.0
+
+
+@dataclass(slots=True)
+class Holding:
+    """A worker's copy of one partition; true as long as the stored fence is `stored`."""
+
+    stored: bytes
+    fence: Fence
+    seen: SeenIds
+    cache: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    pending: Commit | None = None
+
+    def committed(self, stored: bytes) -> None:
+        self.stored = stored
+        self.pending = None
+
+    def hold(self, change: Change, cached_entities: int) -> None:
+        """Takes a chunk's changes over, to be committed with the next exchange."""
+        seen = self.seen.written_since(self.fence.seen)
+        self.pending = Commit(self.stored, change.fence.encoded(), change.states, seen)
+        self.fence = change.fence
+        for entity, state in change.states.items():
+            self.cache[entity] = state
+            self.cache.move_to_end(entity)
+        # The changed entities are the newest: what is not committed yet is never dropped.
+        while len(self.cache) > cached_entities + len(change.states):
+            self.cache.popitem(last=False)
+
+
+class Worker:
+    """Owns the partitions assigned to it and folds their records into the store.
+
+    Args:
+        stage: The pure part: records and states in, outcomes and states out.
+        epoch: Id of the topic that the records come from.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        store: OnlineStore,
+        transport: Log,
+        epoch: str,
+        metrics: StageMetrics,
+        limits: Limits | None = None,
+    ) -> None:
+        self._stage = stage
+        self._store = store
+        self._log = transport
+        self._epoch = epoch
+        self._metrics = metrics
+        self._limits = limits or Limits()
+        self._held: dict[int, Holding] = {}
+
+    @property
+    def offsets(self) -> dict[int, int]:
+        """Per partition, the offset of the newest record folded."""
+        return {partition: held.fence.offset for partition, held in self._held.items()}
+
+    @property
+    def has_uncommitted(self) -> bool:
+        return any(held.pending for held in self._held.values())
+
+    async def assigned(self, partitions: Collection[int]) -> dict[int, int]:
+        """Takes partitions over; returns the offset to read each from: its fence + 1."""
+        for partition in partitions:
+            self._held[partition] = await self._load(partition)
+        return {partition: self._held[partition].fence.offset + 1 for partition in partitions}
+
+    def revoked(self, partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            self._held.pop(partition, None)
+
+    async def process(self, records: Sequence[Record]) -> None:
+        """Folds what has queued up, commits the chunk before it, and emits the outcomes."""
+        wanted = await self._in_order(records)
+        while wanted:
+            with self._metrics.step("decode"):
+                chunk, poisoned = self._decode(wanted)
+            lost = await self._exchange(self._missing(chunk))
+            if not lost:
+                await self._fold_and_emit(wanted, chunk, poisoned)
+                return
+            wanted = [record for record in wanted if record.partition not in lost]
+
+    async def settle(self) -> None:
+        """Commits the last chunk alone; for when nothing more has queued."""
+        if self.has_uncommitted:
+            await self._exchange({})
+
+    async def _load(self, partition: int) -> Holding:
+        stored, ring = await self._reliably(lambda: self._store.load(partition))
+        fence = decode_fence(stored) or Fence(self._epoch)
+        if fence.epoch != self._epoch:
+            log.error("topic was created again", partition=partition, was=fence.epoch)
+            self._metrics.alarm("epoch")
+            fence = replace(fence, epoch=self._epoch, offset=-1)
+        seen = SeenIds(self._limits.seen_ids, ring, fence.seen)
+        return Holding(stored, fence, seen)
+
+    async def _in_order(self, records: Sequence[Record]) -> list[Record]:
+        """The records that continue each partition's log; the rest was applied or is ahead."""
+        wanted: list[Record] = []
+        following = {partition: offset + 1 for partition, offset in self.offsets.items()}
+        rewound: dict[int, int] = {}
+        for record in sorted(records, key=lambda record: (record.partition, record.offset)):
+            partition = record.partition
+            if partition not in following or record.offset < following[partition]:
+                continue
+            if record.offset > following[partition] and not await self._is_gone(
+                following[partition], record
+            ):
+                rewound[partition] = following[partition]
+                continue
+            following[partition] = record.offset + 1
+            wanted.append(record)
+        if rewound:
+            await self._log.seek(rewound)
+        return wanted
+
+    async def _is_gone(self, expected: int, record: Record) -> bool:
+        """Whether the offsets before a record hold nothing: lost to retention, or never records."""
+        partition = record.partition
+        found = await self._reliably(lambda: self._log.next_offset(partition, expected))
+        self._metrics.alarm("gap")
+        log.error(
+            "gap in the log",
+            partition=partition,
+            expected=expected,
+            received=record.offset,
+            next_in_log=found,
+        )
+        return found >= record.offset
+
+    def _missing(self, chunk: Decoded) -> dict[int, list[str]]:
+        """Per partition, the entities whose state this worker does not hold."""
+        missing = {}
+        for partition, entities in chunk.entities.items():
+            cache = self._held[partition].cache
+            missing[partition] = [entity for entity in entities if entity not in cache]
+        return missing
+
+    async def _exchange(self, read: Mapping[int, Sequence[str]]) -> set[int]:
+        """Commits what is pending and reads; returns the partitions lost to another worker."""
+        asking = {p: held for p, held in self._held.items() if held.pending or p in read}
+        turns = [Turn(p, held.pending, read.get(p, ())) for p, held in asking.items()]
+        with self._metrics.step("store"):
+            replies = await self._reliably(lambda: self._store.exchange(turns))
+        moved = set()
+        for turn, reply in zip(turns, replies, strict=True):
+            held = asking[turn.partition]
+            if reply.fence == (turn.commit.fence if turn.commit else held.stored):
+                held.committed(reply.fence)
+                states = (state or b"" for state in reply.states)
+                held.cache.update(zip(turn.read, states, strict=True))
+            elif self._held.get(turn.partition) is held:
+                moved.add(turn.partition)
+        if moved:
+            await self._start_over(moved)
+        revoked = {p for p, held in asking.items() if self._held.get(p) is not held}
+        return moved | revoked
+
+    async def _start_over(self, partitions: set[int]) -> None:
+        """Another writer moved the fence: drops the copies and reads on from the fence."""
+        log.warning("fence moved by another, copy dropped", partitions=sorted(partitions))
+        self._metrics.alarm("ownership")
+        await self._log.seek(await self.assigned(partitions))
+
+    async def _fold_and_emit(
+        self, records: Sequence[Record], chunk: Decoded, poisoned: Sequence[Place]
+    ) -> None:
+        holdings = {record.partition: self._held[record.partition] for record in records}
+        with self._metrics.step("fold"):
+            folded = await self._fold(records, chunk, poisoned, holdings)
+        with self._metrics.step("emit"):
+            await self._reliably(lambda: self._log.emit(folded.records))
+        # Emit before commit: a crash here repeats outcomes, the other order would lose them.
+        for partition, change in folded.changes.items():
+            held = holdings[partition]
+            # A partition that left and came back meanwhile has a new copy: not ours to change.
+            if self._held.get(partition) is held:
+                held.hold(change, self._limits.cached_entities)
+        self._metrics.folded(folded)
+        with self._metrics.step("answer"):
+            await self._reliably(lambda: self._stage.answer(folded))
+
+    def _decode(self, records: Sequence[Record]) -> tuple[Decoded, list[Place]]:
+        try:
+            return self._stage.decode(records), []
+        except Exception as error:  # whatever our code raises: a stage does no I/O here
+            log.error("chunk cannot be decoded, looking for the event", error=repr(error))
+        poisoned = find_poison(records, lambda without: self._stage.decode(records, without))
+        self._report(poisoned)
+        return self._stage.decode(records, poisoned), poisoned
+
+    async def _fold(
+        self,
+        records: Sequence[Record],
+        chunk: Decoded,
+        poisoned: Sequence[Place],
+        holdings: Mapping[int, Holding],
+    ) -> Folded:
+        """Folds; where an event breaks our code, finds it and folds again without it."""
+        try:
+            return self._stage.fold(chunk, memory_of(holdings))
+        except Exception as error:  # whatever our code raises: a stage does no I/O here
+            log.error("chunk failed, looking for the event", error=repr(error))
+        for partition, held in holdings.items():
+            _, ring = await self._reliably(partial(self._store.load, partition))
+            held.seen = SeenIds(self._limits.seen_ids, ring, held.fence.seen)
+
+        def attempt(without: Sequence[Place]) -> None:
+            trial = self._stage.decode(records, [*poisoned, *without])
+            self._stage.fold(trial, memory_of(holdings).copy())
+
+        found = find_poison(records, attempt)
+        self._report(found)
+        mended = self._stage.decode(records, [*poisoned, *found])
+        return self._stage.fold(mended, memory_of(holdings))
+
+    def _report(self, poisoned: Sequence[Place]) -> None:
+        self._metrics.alarm("poison")
+        log.error("events dead-lettered", places=[place.text for place in poisoned])
+
+    async def _reliably(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Retries while a part is away; past the deadline the error ends the process."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.deadline_s
+        pause = 0.05
+        while True:
+            try:
+                return await call()
+            except (StoreUnavailable, Unavailable) as error:
+                if loop.time() + pause > deadline:
+                    raise
+                log.warning("waiting for a part that is away", error=str(error))
+                self._metrics.alarm("unavailable")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 2.0)
+
+
+def memory_of(holdings: Mapping[int, Holding]) -> Memory:
+    return Memory(
+        fences={partition: held.fence for partition, held in holdings.items()},
+        seen={partition: held.seen for partition, held in holdings.items()},
+        states={partition: held.cache for partition, held in holdings.items()},
+    )

@@ -1,0 +1,39 @@
+"""The servers that tests ask for: started once for a run, skipped with what is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests import stacks
+from tests.stacks import Stack
+
+STACKS = {"docker": stacks.docker, "native": stacks.native}
+
+
+@pytest.fixture(scope="session", params=sorted(STACKS))
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A Kafka and a Redis: the images that users run, then the processes that `up` starts.
+
+    `STACK=native` or `STACK=docker` in the environment takes one of the two alone.
+    """
+    wanted = os.environ.get("STACK")
+    if wanted not in (None, "", request.param):
+        pytest.skip(f"STACK={wanted} leaves out {request.param}")
+    try:
+        with STACKS[request.param]() as running:
+            yield running
+    except stacks.Missing as missing:
+        pytest.skip(f"{request.param}: {missing}")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis alone, for the tests that need no Kafka."""
+    try:
+        with stacks.native_redis() as url:
+            yield url
+    except stacks.Missing as missing:
+        pytest.skip(f"redis: {missing}")

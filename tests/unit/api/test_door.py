@@ -1,0 +1,217 @@
+"""What holds for every route: problems, request ids, metrics, health, and the description."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from structlog.typing import EventDict
+
+from api import examples
+from api.problems import KINDS
+from api.schemas import Analysis, EntityFeatures, Pending
+from models.errors import Unavailable
+from tests.unit.api.loopback import Api, States, api, event
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("GET", "/nothing", 404, "not-found"),
+        ("GET", "/problems/nothing", 404, "not-found"),
+        ("GET", "/analyze", 405, "method-not-allowed"),
+        ("DELETE", "/v1/analyses/1", 405, "method-not-allowed"),
+    ],
+)
+async def test_the_framework_errors_are_problems_too(
+    method: str, path: str, status: int, kind: str
+) -> None:
+    answer = await api().client.request(method, path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == f"/problems/{kind}"
+
+
+async def test_a_refused_method_is_answered_with_those_allowed() -> None:
+    answer = await api().client.get("/analyze")
+
+    assert answer.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_problem_links_to_its_explanation(kind: str) -> None:
+    answer = await api().client.get(f"/problems/{kind}")
+
+    assert (answer.status_code, answer.text) == (200, f"{KINDS[kind]}\n")
+
+
+class Faulty(States):
+    async def state(self, partition: int, entity: str) -> bytes | None:
+        raise ZeroDivisionError("a secret of ours")
+
+
+async def test_a_fault_of_ours_is_a_problem_that_tells_nothing(journal: list[EventDict]) -> None:
+    answer = await api(states=Faulty()).client.get("/v1/features/access/a")
+
+    assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+    assert journal[0]["event"] == "fault"
+    assert journal[0]["trace"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("given", ["web-1-77", "a" * 128, "with a blank", "~"])
+async def test_a_request_id_is_echoed(given: str) -> None:
+    answer = await api().client.get("/health", headers={"X-Request-ID": given})
+
+    assert answer.headers.get_list("x-request-id") == [given]
+
+
+@pytest.mark.parametrize("given", [None, "", "a" * 129, "caf\u00e9", "a\tb", " "])
+async def test_a_request_id_that_cannot_be_is_replaced(given: str | None) -> None:
+    headers = [] if given is None else [(b"X-Request-ID", given.encode("latin-1"))]
+    answer = await api().client.get("/nothing", headers=headers)
+
+    [made] = answer.headers.get_list("x-request-id")
+    assert made != given
+    assert len(made) == 36
+
+
+async def test_the_metrics_count_requests_batches_and_events() -> None:
+    to = api()
+    await to.client.post("/analyze", json=[event(1), event(2, path="/.env"), event(3, status=1)])
+    await to.client.get("/nothing/here")
+    text = (await to.client.get("/metrics")).text
+
+    for line in (
+        'centinela_api_requests_total{method="POST",route="/analyze",status="200"} 1.0',
+        'centinela_api_requests_total{method="GET",route="unmatched",status="404"} 1.0',
+        'centinela_api_batches_total{pack="access",status="complete"} 1.0',
+        'centinela_api_events_total{action="allow",outcome="decided",pack="access"} 1.0',
+        'centinela_api_events_total{action="block",outcome="decided",pack="access"} 1.0',
+        'centinela_api_events_total{action="",outcome="invalid",pack="access"} 1.0',
+        "centinela_api_pending_waits 0.0",
+    ):
+        assert line in text.splitlines()
+
+
+async def test_routes_with_parameters_are_counted_under_their_pattern() -> None:
+    to = api()
+    await to.client.get("/v1/features/access/203.0.113.7")
+
+    assert 'route="/v1/features/{pack}/{entity:path}"' in (await to.client.get("/metrics")).text
+
+
+async def fine() -> None:
+    return None
+
+
+async def gone() -> None:
+    raise Unavailable("redis: no answer to PING")
+
+
+@pytest.mark.parametrize(
+    ("checks", "status", "parts"),
+    [
+        ({}, 200, {}),
+        ({"kafka": fine, "redis": fine}, 200, {"kafka": "ok", "redis": "ok"}),
+        ({"kafka": fine, "redis": gone}, 503, {"kafka": "ok", "redis": "unavailable"}),
+    ],
+)
+async def test_readiness_names_the_part_that_is_away(
+    checks: dict[str, Any], status: int, parts: dict[str, str]
+) -> None:
+    to = api(checks=checks)
+    answer = await to.client.get("/ready")
+
+    assert (answer.status_code, answer.json()["parts"]) == (status, parts)
+    assert (await to.client.get("/health")).status_code == 200
+
+
+async def test_a_request_is_one_log_line_without_payload(journal: list[EventDict]) -> None:
+    to = api()
+    headers = {"X-Request-ID": "web-1-77"}
+    answer = await to.client.post("/analyze", json=[event(path="/secret")], headers=headers)
+    await to.client.get("/health")
+
+    [line] = journal
+    assert "secret" not in str(line)
+    assert line.pop("latency_ms") >= 0
+    assert line.pop("summary")["decided"] == 1
+    assert line == {
+        "event": "request",
+        "log_level": "info",
+        "route": "/analyze",
+        "status": 200,
+        "trace": "web-1-77",
+        "pack": "access",
+        "batch_id": answer.json()["batch_id"],
+        "batch": "complete",
+        "events": 1,
+    }
+
+
+async def description(to: Api) -> Any:
+    return (await to.client.get("/openapi.json")).json()
+
+
+async def test_every_reference_of_the_description_is_there() -> None:
+    text = (await api().client.get("/openapi.json")).text
+    described = json.loads(text)
+
+    for reference in set(text.split('"$ref":"')[1:]):
+        name = reference.split('"')[0].removeprefix("#/components/schemas/")
+        assert name in described["components"]["schemas"]
+
+
+async def test_every_operation_has_a_summary_a_tag_and_an_id_of_its_own() -> None:
+    paths = (await description(api()))["paths"]
+    operations = [each for path in paths.values() for each in path.values()]
+
+    assert all(each["summary"] and each["tags"] for each in operations)
+    assert len({each["operationId"] for each in operations}) == len(operations)
+
+
+async def test_fields_are_described_where_they_stand() -> None:
+    schemas = (await description(api()))["components"]["schemas"]
+
+    assert schemas["AccessEvent"]["properties"]["status"]["description"].startswith("HTTP status")
+    assert "Args:" not in json.dumps(schemas)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (json.dumps(examples.BATCH), "application/json"),
+        (json.dumps([examples.EVENT]), "application/json"),
+        (examples.NDJSON, "application/x-ndjson"),
+        (examples.LOG, "text/plain"),
+    ],
+)
+async def test_the_example_requests_work(body: str, content_type: str) -> None:
+    answer: httpx.Response = await api().client.post(
+        "/v1/analyze", content=body, headers={"Content-Type": content_type}
+    )
+
+    assert answer.status_code == 200
+    assert answer.json()["summary"]["invalid"] == 0
+
+
+@pytest.mark.parametrize(
+    ("example", "struct"),
+    [
+        (examples.ANALYSIS, Analysis),
+        (examples.PENDING, Pending),
+        (examples.FEATURES, EntityFeatures),
+    ],
+)
+def test_the_example_answers_are_what_we_send(
+    example: dict[str, Any], struct: type[msgspec.Struct]
+) -> None:
+    decoded = msgspec.convert(example, struct)
+
+    assert json.loads(msgspec.json.encode(decoded)) == example

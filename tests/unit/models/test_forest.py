@@ -1,0 +1,89 @@
+"""The fused forest against scikit-learn's own scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.ensemble import IsolationForest
+
+from models.forest import SLICE, FusedForest, mean_path_length, to_onnx
+
+Rows = NDArray[np.float32]
+
+
+def rows_of(seed: int, n: int) -> Rows:
+    """Columns of very different scales, with ties, as counts and shares have them."""
+    rng = np.random.default_rng(seed)
+    columns = [
+        rng.poisson(3, n),
+        rng.random(n),
+        rng.standard_normal(n) * 1e-3,
+        rng.integers(0, 2**40, n),
+        np.zeros(n),
+    ]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def fitted(rows: Rows, **parameters: Any) -> IsolationForest:
+    return IsolationForest(random_state=7, **parameters).fit(rows)
+
+
+def fused(forest: IsolationForest) -> FusedForest:
+    return FusedForest(to_onnx(forest, forest.n_features_in_))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"max_features": 0.5}, {"n_estimators": 3, "max_samples": 2}, {"max_samples": 1_000}],
+    ids=["defaults", "some features a tree", "tiny", "deep"],
+)
+def test_scores_equal_those_of_scikit_learn(parameters: dict[str, Any]) -> None:
+    forest = fitted(rows_of(1, 2_000), **parameters)
+    rows = rows_of(2, 3_000)
+
+    np.testing.assert_allclose(fused(forest).score(rows), -forest.score_samples(rows), atol=1e-6)
+
+
+def test_scores_are_equal_exactly_at_thresholds_and_one_float_beside_them() -> None:
+    forest = fitted(rows_of(1, 2_000))
+    rows = rows_of(3, 3_000)
+    rng = np.random.default_rng(4)
+    for row in rows:
+        tree = forest.estimators_[rng.integers(100)].tree_
+        node = rng.choice(np.flatnonzero(tree.children_left >= 0))
+        nearest = np.float32(tree.threshold[node])
+        beside = rng.choice([-np.inf, float(nearest), np.inf])
+        row[tree.feature[node]] = np.nextafter(nearest, np.float32(beside))
+
+    np.testing.assert_allclose(fused(forest).score(rows), -forest.score_samples(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 49, 50, 51, SLICE, SLICE + 1])
+def test_a_score_is_the_same_bits_however_the_rows_are_cut(size: int) -> None:
+    rows = rows_of(5, 700)
+    model = fused(fitted(rows))
+    whole = model.score(rows)
+
+    parts = [model.score(rows[i : i + size]) for i in range(0, len(rows), size)]
+
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_no_rows_have_no_scores() -> None:
+    rows = rows_of(5, 100)
+
+    assert fused(fitted(rows)).score(rows[:0]).shape == (0,)
+
+
+def test_equal_forests_are_equal_bytes() -> None:
+    rows = rows_of(6, 500)
+
+    assert to_onnx(fitted(rows), 5) == to_onnx(fitted(rows), 5)
+
+
+@pytest.mark.parametrize(("n", "length"), [(0, 0.0), (1, 0.0), (2, 1.0), (256, 10.24477092012)])
+def test_mean_path_length_is_that_of_the_paper(n: int, length: float) -> None:
+    assert mean_path_length(n) == pytest.approx(length, abs=1e-9)
