@@ -11,8 +11,7 @@ from api.problems import Problem
 from api.schemas import EntityFeatures
 from feature_store.fence import StoreUnavailable
 from feature_store.kernel import WindowKernel
-from feature_store.layout import NEWEST, scratch_of
-from feature_store.state import UnreadableState, decode, padding
+from feature_store.state import UnreadableState
 from models.errors import InvalidEvent, Unavailable
 from models.pack import DomainPack
 from producer.instants import micros, rfc3339
@@ -53,7 +52,7 @@ class FeatureReader:
         if state is None:
             raise Problem(404, "unknown-entity", "no event of this entity is remembered")
         try:
-            at_us = newest(self._kernel, state) if asked is None else asked
+            at_us = self._kernel.newest(state) if asked is None else asked
             features = self._read(state, at_us)
         except UnreadableState as error:
             raise Unavailable(f"feature {self._pack.name}: {error}") from error
@@ -73,11 +72,3 @@ def instant(at: str | None, now_us: int) -> int:
         return micros(at)
     except InvalidEvent:
         raise Problem(400, "invalid-parameter", "at must be `latest` or an RFC 3339 time") from None
-
-
-def newest(kernel: WindowKernel, state: bytes) -> int:
-    """Time of the newest event in a state, microseconds UTC; anything if it is unreadable."""
-    scratch = scratch_of(kernel.layout)
-    packed = np.frombuffer(state + padding(kernel.layout), np.uint8)
-    decode(kernel.layout, scratch, packed, 0, len(state))
-    return int(scratch.span[NEWEST])

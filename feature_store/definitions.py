@@ -128,7 +128,7 @@ def over_windows(
     value: str | None = None,
     where: str | None = None,
 ) -> tuple[WindowFeature, ...]:
-    """The same aggregate over several windows: `client_requests` gives `client_requests_count_1m`."""
+    """The same aggregate over several windows: `ip_errors` gives `ip_errors_count_1m`, ..."""
     return tuple(
         WindowFeature(f"{what}_{aggregate.value}_{short(over)}", aggregate, over, value, where)
         for over in windows

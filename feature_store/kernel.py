@@ -103,6 +103,12 @@ class EventInputs:
     def __len__(self) -> int:
         return len(self.at)
 
+    def take(self, which: Ints) -> EventInputs:
+        """The inputs of the events given by number."""
+        return EventInputs(
+            self.at[which], self.flags[which], self.values[which], self.hashes[which]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Folded:
@@ -202,6 +208,17 @@ class WindowKernel:
         status = read_states(self.layout, scratch_of(self.layout), packed, bounds, at, features)
         self._check(status, states)
         return features
+
+    def newest(self, state: bytes) -> int:
+        """Time of the newest event in a state that is not empty, microseconds UTC.
+
+        Raises:
+            UnreadableState: The state is of another version or declaration, or damaged.
+        """
+        packed, bounds = self._joined([state])
+        scratch = scratch_of(self.layout)
+        self._check((decode(self.layout, scratch, packed, 0, int(bounds[1])), 0), [state])
+        return int(scratch.span[NEWEST])
 
     def _joined(self, states: Sequence[bytes]) -> tuple[NDArray[np.uint8], Ints]:
         bounds = np.zeros(len(states) + 1, np.int64)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from sklearn.ensemble import IsolationForest
 
 from feature_store.columns import Floats
+
+if TYPE_CHECKING:  # fitting alone needs scikit-learn, and it takes seconds to import
+    from sklearn.ensemble import IsolationForest
 
 SLICE = 100
 """Rows a call; above it ONNX Runtime changes strategy and becomes slower per row."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from models.catalog import pack_named
-
 from feature_store.online import RedisOnlineStore, connect
+from models.catalog import pack_named
 from producer.records import decisions_topic
 from stream_agents.engine import Decision
 from stream_agents.process import run_agent

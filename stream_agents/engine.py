@@ -12,16 +12,16 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from models.artifacts import Champion
-from models.reasons import Explainer
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from feature_store.columns import Columns, Floats, Ints, Mask
 from feature_store.kernel import EventInputs, WindowKernel
 from feature_store.text import hash64
+from models.artifacts import Champion
 from models.contracts import Action, ActionTaken, ScoredEvent
 from models.pack import DomainPack
+from models.reasons import Explainer
 from models.rules import fire
 from producer.records import Record, actions_topic, decisions_topic, events_topic
 from stream_agents.answers import Answer, ResultStore

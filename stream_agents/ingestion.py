@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from feature_store.online import RedisOnlineStore, connect
 from models.artifacts import champion_of
 from models.catalog import pack_named
-
-from feature_store.online import RedisOnlineStore, connect
 from producer.records import events_topic
 from stream_agents.engine import Detection
 from stream_agents.process import run_agent

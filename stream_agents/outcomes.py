@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from feature_store.fence import Fence, Upstream
 from models.contracts import ActionTaken, Outcome, ScoredEvent
-from producer.records import OutRecord, Record
+from producer.records import Headers, OutRecord, Record
 from stream_agents.lines import Lines
 from stream_agents.stage import Tally
 
@@ -85,14 +85,16 @@ def publish(
             topic,
             record.partition,
             ENCODER.encode_lines(part).rstrip(b"\n"),
-            (
-                *(header for header in record.headers if header[0] in CARRIED),
-                ("source-epoch", fences[record.partition].epoch.encode()),
-                ("source-offset", str(record.offset).encode()),
-            ),
+            _handed_on(record, fences[record.partition].epoch),
         )
         for record, part in _parts(lines, outcomes)
     ]
+
+
+def _handed_on(record: Record, epoch: str) -> Headers:
+    carried = [header for header in record.headers if header[0] in CARRIED]
+    source = [("source-epoch", epoch.encode()), ("source-offset", b"%d" % record.offset)]
+    return (*carried, *source)
 
 
 def first_copies(

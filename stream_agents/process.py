@@ -7,9 +7,9 @@ import os
 import sys
 
 import structlog
-from producer.topics import topic_id
 
 from feature_store.fence import OnlineStore
+from producer.topics import topic_id
 from stream_agents.journal import configure
 from stream_agents.metrics import StageMetrics
 from stream_agents.rim import FaustLog, Rim, build_app

@@ -17,13 +17,13 @@ from typing import Any
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]  # it ships no types
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, EventT
-from producer.topics import end_offsets, next_offset
 
 from models.errors import Unavailable
 from producer.records import OutRecord, Record
+from producer.topics import end_offsets, next_offset
 from stream_agents.metrics import StageMetrics
 from stream_agents.settings import AgentSettings
 from stream_agents.worker import Worker
@@ -179,7 +179,7 @@ class Rim:
 
     async def _fetch(self, stream: faust.StreamT[bytes]) -> None:
         # The one loop that acknowledges nothing on its own, whatever is raised around it.
-        async for event in stream.noack().events():
+        async for event in stream.noack().events():  # type: ignore[attr-defined]  # typed too narrowly
             await self._inbox.put(event)
 
     async def _work(self) -> None:

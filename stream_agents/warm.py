@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 
 import msgspec
-from models.artifacts import champion_of
-from models.catalog import pack_named
 
 from feature_store.fence import Fence
 from feature_store.seen import SeenIds
+from models.artifacts import champion_of
+from models.catalog import pack_named
 from models.pack import DomainPack
 from producer.records import Record
 from stream_agents.engine import Detection

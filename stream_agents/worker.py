@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from feature_store.fence import Commit, Fence, OnlineStore, StoreUnavailable, Turn, decode_fence
 from feature_store.seen import SeenIds
+from feature_store.state import UnreadableState
 from models.errors import Unavailable
 from producer.records import OutRecord, Record
 from stream_agents.metrics import StageMetrics
@@ -258,6 +259,8 @@ class Worker:
         """Folds; where an event breaks our code, finds it and folds again without it."""
         try:
             return self._stage.fold(chunk, memory_of(holdings))
+        except UnreadableState:
+            raise  # the fault is in the store or in an upgrade, never in an event
         except Exception as error:  # whatever our code raises: a stage does no I/O here
             log.error("chunk failed, looking for the event", error=repr(error))
         for partition, held in holdings.items():

@@ -34,6 +34,14 @@ from scripts.stack.supervisor import Supervisor
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PARTITIONS = 4
+PORTS = (
+    "kafka_port",
+    "kafka_controller_port",
+    "redis_port",
+    "api_port",
+    "ingestion_port",
+    "decision_port",
+)
 IDLE_S = 20.0
 
 
@@ -65,10 +73,10 @@ def main(
 
 def _round(events: int, clients: int, *, is_flat: bool) -> Round:
     ports = free_ports(6)
-    names = ("kafka_port", "kafka_controller_port", "redis_port")
-    names += ("api_port", "ingestion_port", "decision_port")
     with tempfile.TemporaryDirectory() as folder:
-        settings = LocalStack(home=Path(folder), **dict(zip(names, ports, strict=True)))
+        settings = LocalStack.model_validate(
+            {"home": Path(folder), **dict(zip(PORTS, ports, strict=True))}
+        )
         supervisor = Supervisor(settings.run, lambda line: None)
         try:
             native.launch(settings, supervisor)

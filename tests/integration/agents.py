@@ -12,14 +12,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from models.artifacts import champion_of
 from models.catalog import pack_named
-from producer.records import Record, actions_topic, decisions_topic, events_topic
+from producer.records import Headers, Record, actions_topic, decisions_topic, events_topic
 from producer.topics import end_offsets, topic_id
 from scripts.stack.ports import free_ports
 from stream_agents.answers import MemoryResults
@@ -122,11 +123,16 @@ def read_topic(kafka: str, topic: str) -> list[list[Record]]:
             partition, offset = message.partition(), message.offset()
             assert partition is not None
             assert offset is not None
-            headers = tuple((name, value or b"") for name, value in message.headers() or ())
+            headers = _headers(message)
             at_ms, value = message.timestamp()[1], message.value() or b""
             logs[partition].append(Record(partition, offset, at_ms, value, headers))
     consumer.close()
     return logs
+
+
+def _headers(message: Message) -> Headers:
+    given: Any = message.headers() or ()  # confluent-kafka types dicts and lists as one
+    return tuple((name, value or b"") for name, value in given)
 
 
 def first_copies(logs: list[list[Record]]) -> dict[tuple[int, int], bytes]:

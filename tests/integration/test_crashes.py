@@ -7,6 +7,7 @@ import os
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,11 +44,12 @@ def _records(kafka: str) -> int:
 
 async def _states(url: str) -> dict[tuple[int, str], bytes]:
     redis = connect(url)
-    found = {}
+    found: dict[tuple[int, str], bytes] = {}
     for partition in range(PARTITIONS):
         prefix = f"feature:{{access.{partition}}}:client:"
-        keys = [key async for key in redis.scan_iter(f"{prefix}*", count=1000)]
-        for key, state in zip(keys, await redis.mget(keys) if keys else [], strict=True):
+        keys: list[Any] = [key async for key in redis.scan_iter(f"{prefix}*", count=1000)]
+        states: list[Any] = await redis.mget(keys) if keys else []
+        for key, state in zip(keys, states, strict=True):
             found[partition, key.decode().removeprefix(prefix)] = state
     await redis.aclose()
     return found

@@ -17,7 +17,7 @@ ORDER = ("feature_store", "models", "producer", "stream_agents", "api", "scripts
 CLIENTS = {
     "faust": ("stream_agents/rim.py", "stream_agents/ingestion.py", "stream_agents/decision.py"),
     "redis": ("feature_store/online.py", "stream_agents/results.py"),
-    "confluent_kafka": ("producer/",),
+    "confluent_kafka": ("producer/", "scripts/bench/"),
 }
 """The only files that may import each server's client library."""
 
