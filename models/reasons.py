@@ -53,9 +53,10 @@ class Explainer:
 
     def _outstanding(self, features: Floats) -> list[int]:
         """The features above their 99th percentile, by how many steps from the median to there."""
-        above = np.nan_to_num((features - self._p99) / self._step, nan=-np.inf)
-        first = np.argsort(-above, kind="stable")[:MOST_FEATURES]
-        return [i for i in first.tolist() if above[i] > 0]
+        above = (features - self._p99) / self._step
+        high = (above > 0).nonzero()[0]
+        first = (-above[high]).argsort(kind="stable")[:MOST_FEATURES]
+        return [int(i) for i in high[first]]
 
     def _of_rule(self, rule: Rule, features: Floats) -> Reason:
         if rule.feature is None:

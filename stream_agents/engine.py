@@ -175,7 +175,7 @@ class Detection:
             outcome,
             rules=tuple(self._pack.rules[i].name for i in np.flatnonzero(fired)),
             reasons=self._explainer.reasons(features, fired),
-            features={name: value for name, value in values if not np.isnan(value)},
+            features={name: value for name, value in values if value == value},  # NaN is not itself
         )
 
     def _late(self, outcome: ScoredEvent) -> ScoredEvent:
