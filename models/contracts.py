@@ -35,7 +35,7 @@ class Severity(IntEnum):
     CRITICAL = 4
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Why an event is not simply allowed.
 
     Args:
@@ -51,7 +51,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     usual: float | None = None
 
 
-class ScoredEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+class ScoredEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A line of `decisions.<pack>`: an event's outcome, awaiting its action.
 
     Args:
@@ -81,7 +81,7 @@ class ScoredEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str | None = None
 
 
-class ActionTaken(msgspec.Struct, frozen=True, omit_defaults=True):
+class ActionTaken(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A line of `actions.<pack>`: the final answer about an event.
 
     Args:

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor
+
+from models.contracts import Action, Outcome
+from producer.records import Record
+from stream_agents.stage import Folded
+
+log = structlog.get_logger(__name__)
+
+ENDS = {outcome.value: b'"outcome":"%s"' % outcome.value.encode() for outcome in Outcome} | {
+    action.name.lower(): b'"action":"%s"' % action.name.lower().encode() for action in Action
+}
+"""How each outcome and action stands in a line; inside of a JSON string the quotes are escaped."""
 
 REPEATED_S = 30.0
 """A library's words are told again only after this time."""
@@ -90,3 +103,30 @@ class Repeated(logging.Filter):
             self._told.clear()
         self._told[words] = record.created
         return True
+
+
+def tell(records: Sequence[Record], folded: Folded) -> None:
+    """One line for each record that somebody follows: what came of it, and how long it took.
+
+    The time is from the record's arrival in Kafka, so it holds the wait for the take.
+    """
+    followed = {(r.partition, b"%d" % r.offset): r for r in records if r.header("trace")}
+    if not followed:
+        return
+    now_ms = time.time_ns() // 1_000_000
+    for out in folded.records:
+        named = dict(out.headers)
+        record = followed.get((out.partition, named.get("source-offset", b"")))
+        if record is not None and "trace" in named:
+            log.info(
+                "folded",
+                topic=out.topic,
+                trace=named["trace"].decode(),
+                batch=named.get("batch", b"").decode(),
+                partition=record.partition,
+                offset=record.offset,
+                result={
+                    word: out.value.count(end) for word, end in ENDS.items() if end in out.value
+                },
+                latency_ms=now_ms - record.at_ms,
+            )

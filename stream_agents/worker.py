@@ -21,6 +21,7 @@ from feature_store.seen import SeenIds
 from feature_store.state import UnreadableState
 from models.errors import Unavailable
 from producer.records import OutRecord, Record
+from stream_agents.journal import tell
 from stream_agents.metrics import StageMetrics
 from stream_agents.stage import Change, Decoded, Folded, Memory, Place, Stage, find_poison
 
@@ -239,6 +240,7 @@ class Worker:
         self._metrics.folded(folded)
         with self._metrics.step("answer"):
             await self._reliably(lambda: self._stage.answer(folded))
+        tell(records, folded)
 
     def _decode(self, records: Sequence[Record]) -> tuple[Decoded, list[Place]]:
         try:

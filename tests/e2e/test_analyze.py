@@ -79,8 +79,18 @@ def _watched(stack: Stack, topic: str, wanted: set[str]) -> dict[str, dict[str, 
     return {line["event_id"]: line for line in lines if line["event_id"] in wanted}
 
 
+def _told(folder: Path, agent: str, trace: str) -> dict[str, int]:
+    """What an agent's log says came of a request, by its correlation id."""
+    lines = [json.loads(line) for line in (folder / f"{agent}.log").read_text().splitlines()]
+    results = [line["result"] for line in lines if line.get("trace") == trace]
+    assert all(line["latency_ms"] >= 0 for line in lines if line.get("trace") == trace)
+    return {word: sum(one.get(word, 0) for one in results) for one in results for word in one}
+
+
 @pytest.mark.timeout(300)
-def test_a_posted_attack_is_blocked_and_seen_on_both_topics(api: str, stack: Stack) -> None:
+def test_a_posted_attack_is_blocked_and_seen_on_both_topics(
+    api: str, stack: Stack, tmp_path: Path
+) -> None:
     body = "\n".join(
         [
             _line("198.51.100.77", TRAVERSAL, "sqlmap/1.7"),
@@ -104,6 +114,8 @@ def test_a_posted_attack_is_blocked_and_seen_on_both_topics(api: str, stack: Sta
     ids = {attack["event_id"], ordinary["event_id"]}
     decisions = _watched(stack, "decisions.access", ids)
     actions = _watched(stack, "actions.access", ids)
+    assert _told(tmp_path, "ingestion", "e2e-1") == {"decided": 2}
+    assert _told(tmp_path, "decision", "e2e-1") == {"decided": 2, "block": 1, "allow": 1}
     assert {line["outcome"] for line in decisions.values()} == {"decided"}
     assert decisions.keys() == ids
     assert {i: line["action"] for i, line in actions.items()} == {

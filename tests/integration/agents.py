@@ -17,11 +17,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from feature_store.online import connect
 from models.artifacts import champion_of
 from models.catalog import pack_named
 from producer.records import Headers, Record, actions_topic, decisions_topic, events_topic
-from producer.topics import end_offsets, topic_id
+from producer.topics import end_offsets, ensure_topics, topic_id
 from scripts.stack.ports import free_ports
 from stream_agents.answers import MemoryResults
 from stream_agents.engine import Decision, Detection
@@ -101,6 +103,27 @@ def running(*agents: Agent) -> Iterator[None]:
         for agent in agents:
             if agent.process and agent.process.poll() is None:
                 agent.kill()
+
+
+def start_afresh(stack: Stack) -> None:
+    """Empty topics and an empty store, whatever other tests have left."""
+    admin = AdminClient({"bootstrap.servers": stack.kafka})
+    topics = {name("access") for name in (events_topic, decisions_topic, actions_topic)}
+    known = topics & set(admin.list_topics(timeout=10).topics)
+    for deleted in admin.delete_topics(list(known)).values() if known else ():
+        deleted.result()
+    deadline = time.monotonic() + 30
+    while topics & set(admin.list_topics(timeout=10).topics):
+        assert time.monotonic() < deadline, "the broker keeps the deleted topics"
+        time.sleep(0.1)
+    asyncio.run(_flush(stack.redis))
+    ensure_topics(stack.kafka, "access", PARTITIONS)
+
+
+async def _flush(url: str) -> None:
+    redis = connect(url)
+    await redis.flushdb()
+    await redis.aclose()
 
 
 def read_topic(kafka: str, topic: str) -> list[list[Record]]:

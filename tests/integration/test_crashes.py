@@ -14,7 +14,7 @@ import pytest
 from feature_store.online import connect
 from models.catalog import pack_named
 from producer.records import events_topic
-from producer.topics import end_offsets, ensure_topics
+from producer.topics import end_offsets
 from scripts.bench import load
 from tests.integration.agents import (
     PARTITIONS,
@@ -24,6 +24,7 @@ from tests.integration.agents import (
     fold_from_nothing,
     publish,
     running,
+    start_afresh,
 )
 from tests.stacks import Stack
 
@@ -68,7 +69,7 @@ def _assert_books_balance(stack: Stack) -> None:
 
 @pytest.mark.timeout(300)
 def test_killed_agents_lose_nothing_and_count_nothing_twice(stack: Stack, tmp_path: Path) -> None:
-    ensure_topics(stack.kafka, "access", PARTITIONS)
+    start_afresh(stack)
     ingestion, decision = Agent("ingestion", stack, tmp_path), Agent("decision", stack, tmp_path)
     lines = _lines(EVENTS, seed=11)
     chance = random.Random(11)
@@ -88,7 +89,7 @@ def test_killed_agents_lose_nothing_and_count_nothing_twice(stack: Stack, tmp_pa
 
 @pytest.mark.timeout(300)
 def test_a_rebalance_loses_nothing_and_counts_nothing_twice(stack: Stack, tmp_path: Path) -> None:
-    ensure_topics(stack.kafka, "access", PARTITIONS)
+    start_afresh(stack)
     first = Agent("ingestion", stack, tmp_path, instance="first")
     second = Agent("ingestion", stack, tmp_path, instance="second")
     decision = Agent("decision", stack, tmp_path)
@@ -111,7 +112,7 @@ def test_a_rebalance_loses_nothing_and_counts_nothing_twice(stack: Stack, tmp_pa
 
 @pytest.mark.timeout(300)
 def test_a_graceful_stop_repeats_nothing(stack: Stack, tmp_path: Path) -> None:
-    ensure_topics(stack.kafka, "access", PARTITIONS)
+    start_afresh(stack)
     ingestion, decision = Agent("ingestion", stack, tmp_path), Agent("decision", stack, tmp_path)
     before = _records(stack.kafka)
     with running(ingestion, decision):
