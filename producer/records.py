@@ -43,8 +43,12 @@ DEAD_LETTER = "dead-letter"
 """The topic of what can never be judged: raw bytes, with source and reason in the headers."""
 
 
+EVENTS = "events."
+"""What the names of all topics of events begin with."""
+
+
 def events_topic(pack: str) -> str:
-    return f"events.{pack}"
+    return f"{EVENTS}{pack}"
 
 
 def decisions_topic(pack: str) -> str:

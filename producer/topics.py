@@ -22,7 +22,7 @@ from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from models.errors import InvalidSource, Unavailable
-from producer.records import DEAD_LETTER, actions_topic, decisions_topic, events_topic
+from producer.records import DEAD_LETTER, EVENTS, actions_topic, decisions_topic, events_topic
 
 ANSWER_S = 5.0
 """How long a broker may take to answer a question about topics."""
@@ -31,6 +31,9 @@ RETENTION = timedelta(days=7)
 """Of a pack's topics: how long the pipeline may be down and lose nothing."""
 DEAD_LETTER_RETENTION = timedelta(days=30)
 RECORD_BYTES = 1024 * 1024
+"""Of events, whoever publishes them."""
+OUTCOME_BYTES = 32 * RECORD_BYTES
+"""A short attack's line grows with its reasons and features, and a record's lines stay together."""
 
 _PASSING = (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION)
 
@@ -107,6 +110,7 @@ def next_offset(kafka: str, topic: str, partition: int, offset: int) -> int:
             "group.id": "next-offset",  # asked for by the client, never joined
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "isolation.level": "read_uncommitted",  # as the agents read
             "auto.offset.reset": "earliest",
             "logger": _log,
         }
@@ -164,13 +168,14 @@ def _partitions(metadata: ClusterMetadata) -> Mapping[str, int]:
 
 def _new_topic(topic: str, partitions: int) -> NewTopic:
     kept = DEAD_LETTER_RETENTION if topic == DEAD_LETTER else RETENTION
+    limit = RECORD_BYTES if topic.startswith(EVENTS) else OUTCOME_BYTES
     return NewTopic(
         topic,
         num_partitions=partitions,
         replication_factor=-1,  # as the broker is set
         config={
             "cleanup.policy": "delete",
-            "max.message.bytes": str(RECORD_BYTES),
+            "max.message.bytes": str(limit),
             "message.timestamp.type": "CreateTime",
             "retention.ms": str(int(kept.total_seconds() * 1_000)),
         },

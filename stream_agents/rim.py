@@ -21,9 +21,9 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]  # it shi
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, EventT
 
-from models.errors import Unavailable
+from models.errors import DetectionError, Unavailable
 from producer.records import OutRecord, Record
-from producer.topics import end_offsets, next_offset
+from producer.topics import OUTCOME_BYTES, end_offsets, next_offset
 from stream_agents.metrics import StageMetrics
 from stream_agents.settings import AgentSettings
 from stream_agents.worker import Worker
@@ -42,7 +42,7 @@ def build_app(name: str, settings: AgentSettings) -> faust.App:
         broker_commit_interval=1.0,
         producer_request_timeout=10.0,
         producer_acks=-1,
-        producer_max_request_size=4 * 1024 * 1024,
+        producer_max_request_size=2 * OUTCOME_BYTES,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=1024,
@@ -221,7 +221,7 @@ class Rim:
             offsets = dict(self._worker.offsets)
             try:
                 ends = end_offsets(self._settings.kafka, self._topic)
-            except Unavailable:
+            except DetectionError:
                 continue
             lag = {p: ends.get(p, 0) - offset - 1 for p, offset in offsets.items()}
             for partition, records in lag.items():
