@@ -37,35 +37,43 @@ class Explainer:
         self._p99 = np.array([usual.p99 if usual else np.inf for usual in self._usual])
         self._step = np.array([_step(usual) if usual else 1.0 for usual in self._usual])
 
-    def reasons(self, features: Floats, fired: Mask) -> tuple[Reason, ...]:
-        """The rules that fired, then the features that stand out most.
+    def reasons(self, features: Floats, fired: Mask) -> list[tuple[Reason, ...]]:
+        """For each event the rules that fired, then the features that stand out most.
 
         Args:
-            features: The event's, `(n_features,)`; NaN is unknown.
-            fired: Which rules fired, `(n_rules,)`.
+            features: `(n_events, n_features)`; NaN is unknown.
+            fired: Which rules fired, `(n_events, n_rules)`.
         """
-        rules = [self._rules[i] for i in np.flatnonzero(fired).tolist()]
+        outstanding = self._outstanding(features)
+        rows = zip(features.tolist(), fired, outstanding, strict=True)
+        return [self._of_event(values, which, others) for values, which, others in rows]
+
+    def _of_event(
+        self, values: list[float], fired: Mask, outstanding: list[int]
+    ) -> tuple[Reason, ...]:
+        rules = [self._rules[i] for i in fired.nonzero()[0].tolist()]
         told = {rule.feature for rule in rules}
-        outstanding = [i for i in self._outstanding(features) if self._names[i] not in told]
-        reasons = [self._of_rule(rule, features) for rule in rules]
-        reasons += [self._of_feature(i, features) for i in outstanding]
+        reasons = [self._of_rule(rule, values) for rule in rules]
+        reasons += [self._of_feature(i, values) for i in outstanding if self._names[i] not in told]
         return tuple(reasons) or (UNUSUAL_TOGETHER,)
 
-    def _outstanding(self, features: Floats) -> list[int]:
+    def _outstanding(self, features: Floats) -> list[list[int]]:
         """The features above their 99th percentile, by how many steps from the median to there."""
         above = (features - self._p99) / self._step
-        high = (above > 0).nonzero()[0]
-        first = (-above[high]).argsort(kind="stable")[:MOST_FEATURES]
-        return [int(i) for i in high[first]]
+        above[~(above > 0)] = 0.0
+        first = np.argsort(-above, axis=1, kind="stable")[:, :MOST_FEATURES]
+        is_above = np.take_along_axis(above, first, axis=1) > 0
+        rows = zip(first.tolist(), is_above.sum(axis=1).tolist(), strict=True)
+        return [row[:count] for row, count in rows]
 
-    def _of_rule(self, rule: Rule, features: Floats) -> Reason:
+    def _of_rule(self, rule: Rule, values: list[float]) -> Reason:
         if rule.feature is None:
             return Reason(rule.name, rule.text)
-        quoted = self._of_feature(self._names.index(rule.feature), features)
+        quoted = self._of_feature(self._names.index(rule.feature), values)
         return Reason(rule.name, f"{rule.text}: {quoted.text}", quoted.value, quoted.usual)
 
-    def _of_feature(self, i: int, features: Floats) -> Reason:
-        value, usual = float(features[i]), self._usual[i]
+    def _of_feature(self, i: int, values: list[float]) -> Reason:
+        value, usual = values[i], self._usual[i]
         text = f"{self._words[i]}: {value:.6g}"
         if usual is None:
             return Reason(self._names[i], text, value)

@@ -160,23 +160,28 @@ class Detection:
         severity = (judged.fired * self._severity).max(axis=1, initial=0)
         notable = self._pack.policy.actions(judged.scores, severity) > Action.ALLOW
         decided = ~(judged.repeated | judged.late)
-        for number in np.flatnonzero(notable & decided).tolist():
-            made[number] = self._explained(made[number], judged, number)
+        self._explain(made, judged, np.flatnonzero(notable & decided))
         for number in np.flatnonzero(judged.repeated).tolist():
             made[number] = _duplicate(made[number])
         for number in np.flatnonzero(judged.late).tolist():
             made[number] = self._late(made[number])
         return made
 
-    def _explained(self, outcome: ScoredEvent, judged: Judged, number: int) -> ScoredEvent:
-        features, fired = judged.features[number], judged.fired[number]
-        values = zip(self._kernel.names, features.tolist(), strict=True)
-        return replace(
-            outcome,
-            rules=tuple(self._pack.rules[i].name for i in np.flatnonzero(fired)),
-            reasons=self._explainer.reasons(features, fired),
-            features={name: value for name, value in values if value == value},  # NaN is not itself
-        )
+    def _explain(self, made: list[ScoredEvent], judged: Judged, which: NDArray[np.intp]) -> None:
+        """Gives the events that may need an action their reasons and features."""
+        features, fired = judged.features[which], judged.fired[which]
+        reasons = self._explainer.reasons(features, fired)
+        names, rules = self._kernel.names, [rule.name for rule in self._pack.rules]
+        for number, values, rows, why in zip(
+            which.tolist(), features.tolist(), fired, reasons, strict=True
+        ):
+            made[number] = replace(
+                made[number],
+                rules=tuple(rules[i] for i in rows.nonzero()[0].tolist()),
+                reasons=why,
+                # An unknown feature is NaN, which is not itself.
+                features={n: v for n, v in zip(names, values, strict=True) if v == v},
+            )
 
     def _late(self, outcome: ScoredEvent) -> ScoredEvent:
         behind = f"more than {self._pack.features.longest} behind the newest of {outcome.entity}"

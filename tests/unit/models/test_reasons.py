@@ -7,6 +7,7 @@ import pytest
 
 from feature_store.columns import Floats, Mask
 from models.artifacts import Champion
+from models.contracts import Reason
 from models.packs.access import PACK
 from models.reasons import MOST_FEATURES, UNUSUAL_TOGETHER, Explainer, words
 
@@ -23,6 +24,14 @@ def features(**known: float) -> Floats:
 
 def fired(*rules: str) -> Mask:
     return np.array([name in rules for name in RULES], np.bool_)
+
+
+def reasons_of(champion: Champion, found: Floats, which: Mask) -> tuple[Reason, ...]:
+    """One event's reasons, asked for among others that have none of them."""
+    nothing = features()
+    rows, rules = np.stack([nothing, found]), np.stack([fired(), which])
+    _, reasons = Explainer(PACK, champion).reasons(rows, rules)
+    return reasons
 
 
 @pytest.mark.parametrize(
@@ -42,7 +51,7 @@ def test_a_feature_reads_as_words(feature: str, text: str) -> None:
 
 
 def test_a_rule_over_text_gives_its_text(champion: Champion) -> None:
-    [reason] = Explainer(PACK, champion).reasons(features(), fired("sql_injection"))
+    [reason] = reasons_of(champion, features(), fired("sql_injection"))
 
     assert (reason.code, reason.value) == ("sql_injection", None)
     assert reason.text == "the request carries a piece of SQL"
@@ -50,7 +59,7 @@ def test_a_rule_over_text_gives_its_text(champion: Champion) -> None:
 
 def test_a_rule_over_a_feature_quotes_its_value_and_the_usual(champion: Champion) -> None:
     found = features(client_requests_count_1m=700)
-    [reason] = Explainer(PACK, champion).reasons(found, fired("request_flood"))
+    [reason] = reasons_of(champion, found, fired("request_flood"))
 
     usual = champion.usual("client_requests_count_1m")
     assert usual is not None
@@ -60,7 +69,7 @@ def test_a_rule_over_a_feature_quotes_its_value_and_the_usual(champion: Champion
 
 def test_rules_come_in_the_packs_order_and_before_features(champion: Champion) -> None:
     found = features(client_requests_count_24h=1e6)
-    reasons = Explainer(PACK, champion).reasons(found, fired("path_traversal", "sql_injection"))
+    reasons = reasons_of(champion, found, fired("path_traversal", "sql_injection"))
 
     codes = [reason.code for reason in reasons]
     assert codes == ["sql_injection", "path_traversal", "client_requests_count_24h"]
@@ -68,7 +77,7 @@ def test_rules_come_in_the_packs_order_and_before_features(champion: Champion) -
 
 def test_the_features_that_stand_out_most_are_named_and_no_more(champion: Champion) -> None:
     loud = {name: (champion.usual(name) or pytest.fail(name)).max * 50 + 50 for name in NAMES}
-    reasons = Explainer(PACK, champion).reasons(features(**loud), fired())
+    reasons = reasons_of(champion, features(**loud), fired())
 
     assert len(reasons) == MOST_FEATURES
 
@@ -76,4 +85,4 @@ def test_the_features_that_stand_out_most_are_named_and_no_more(champion: Champi
 def test_what_is_usual_or_unknown_is_not_named(champion: Champion) -> None:
     usual = {name: (champion.usual(name) or pytest.fail(name)).median for name in NAMES[::2]}
 
-    assert Explainer(PACK, champion).reasons(features(**usual), fired()) == (UNUSUAL_TOGETHER,)
+    assert reasons_of(champion, features(**usual), fired()) == (UNUSUAL_TOGETHER,)
