@@ -94,10 +94,12 @@ def check(event: AccessEvent) -> str | None:
 
 def _fits(texts: Mapping[str, Sequence[str]]) -> Mask:
     """Whose texts have a length that is allowed."""
-    lengths = {field: np.array(list(map(len, texts[field])), np.int64) for field in texts}
-    fits: Mask = lengths["client_ip"] > 0
+    fits = np.ones(len(texts["client_ip"]), np.bool_)
+    if "" in texts["client_ip"]:
+        fits &= [client != "" for client in texts["client_ip"]]
     for field, longest in LONGEST.items():
-        fits &= lengths[field] <= longest
+        if max(map(len, texts[field]), default=0) > longest:
+            fits &= [len(text) <= longest for text in texts[field]]
     return fits
 
 
