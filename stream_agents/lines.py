@@ -14,6 +14,8 @@ from feature_store.columns import Ints
 from producer.records import DEAD_LETTER, OutRecord, Record
 from stream_agents.stage import Place, lines_of
 
+LINE_FEED, OPENING, CLOSING = b"\n{}"
+
 E = TypeVar("E", bound=msgspec.Struct, covariant=True)
 
 
@@ -95,15 +97,34 @@ def read_lines(
     Args:
         poisoned: Lines that broke our code before: dead without another look.
     """
-    counts = [record.value.rstrip(b"\n").count(b"\n") + 1 for record in records]
-    if not poisoned:
-        try:
-            events = decoder.decode_lines(b"\n".join(record.value for record in records))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            events = []
-        if len(events) == sum(counts):
-            return Lines(records, _starts(counts), events, np.arange(len(events)), {})
+    if not poisoned and (lines := _read_at_once(records, decoder)):
+        return lines
     return _read_one_by_one(records, decoder, frozenset(poisoned))
+
+
+def _read_at_once(records: Sequence[Record], decoder: msgspec.json.Decoder[E]) -> Lines[E] | None:
+    """All lines in one call, or None unless each holds exactly one event.
+
+    The decoder also takes events broken over lines and several on a line. Where every line break
+    stands between `}` and `{` no event is broken, and as many events as lines are one on each.
+    """
+    values = [record.value.rstrip(b"\n") for record in records]
+    text = b"\n".join(values)
+    if not (all(values) and text.startswith(b"{")):
+        return None
+    characters = np.frombuffer(text, np.uint8)
+    breaks = np.flatnonzero(characters == LINE_FEED)
+    if not ((characters[breaks - 1] == CLOSING) & (characters[breaks + 1] == OPENING)).all():
+        return None
+    try:
+        events = decoder.decode_lines(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if len(events) != len(breaks) + 1:
+        return None
+    ends = np.cumsum([len(value) + 1 for value in values]) - 1
+    starts = np.concatenate(([0], np.searchsorted(breaks, ends[:-1]) + 1, [len(events)]))
+    return Lines(records, starts, events, np.arange(len(events)), {})
 
 
 def _read_one_by_one(
