@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from feature_store.fence import Fence
 from feature_store.seen import SeenIds
+from feature_store.state import UnreadableState
 from models.contracts import Outcome
 from producer.records import OutRecord, Record
 
@@ -104,6 +105,8 @@ def find_poison(
     def fails(suspects: Sequence[Place]) -> bool:
         try:
             attempt([place for place in places if place not in suspects])
+        except UnreadableState:
+            raise  # the fault is in the store or in an upgrade, never in an event
         except Exception:  # the same catch as the worker's: this is its search
             return True
         return False
