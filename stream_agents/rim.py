@@ -7,10 +7,8 @@ the stored fence says, whatever was committed or acknowledged.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,9 +19,10 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]  # it shi
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, EventT
 
-from models.errors import DetectionError, Unavailable
+from models.errors import Unavailable
 from producer.records import OutRecord, Record
 from producer.topics import OUTCOME_BYTES, end_offsets, next_offset
+from stream_agents.liveness import watch
 from stream_agents.metrics import StageMetrics
 from stream_agents.settings import AgentSettings
 from stream_agents.worker import Worker
@@ -145,6 +144,7 @@ class Rim:
         self._inbox = Inbox(4 * settings.take_records)
         self._unacked: list[EventT[bytes]] = []
         self._stopping = asyncio.Event()
+        self._stopped = threading.Event()
         self.is_assigned = False
         app.transport = _fenced_transport(app, self)
         source = app.topic(
@@ -167,6 +167,7 @@ class Rim:
         await working
         await self._app.consumer.commit()
         await self._app.stop()
+        self._stopped.set()
 
     async def assigned(self, assignment: set[TP]) -> dict[TP, int]:
         """Where to read each partition from; called on every assignment, before any record."""
@@ -216,23 +217,13 @@ class Rim:
             event.ack()
 
     def _watch(self) -> None:
-        """Ends the process when records wait and the fence stands still: a supervisor restarts."""
-        moved_at, before = time.monotonic(), dict(self._worker.offsets)
-        while True:
-            time.sleep(2.0)
-            offsets = dict(self._worker.offsets)
-            try:
-                ends = end_offsets(self._settings.kafka, self._topic)
-            except DetectionError:
-                continue
-            lag = {p: ends.get(p, 0) - offset - 1 for p, offset in offsets.items()}
-            for partition, records in lag.items():
-                self._metrics.lag(partition, records)
-            if offsets != before or not any(records > 0 for records in lag.values()):
-                moved_at, before = time.monotonic(), offsets
-            if time.monotonic() - moved_at > self._settings.stalled_s:
-                log.critical("stalled", topic=self._topic, lag=lag, offsets=offsets)
-                os._exit(70)
+        watch(
+            lambda: self._worker.offsets,
+            lambda: end_offsets(self._settings.kafka, self._topic),
+            self._metrics,
+            self._settings.stalled_s,
+            self._stopped,
+        )
 
 
 def _record(event: EventT[bytes]) -> Record:

@@ -112,7 +112,8 @@ class Worker:
     @property
     def offsets(self) -> dict[int, int]:
         """Per partition, the offset of the newest record folded."""
-        return {partition: held.fence.offset for partition, held in self._held.items()}
+        # Another thread asks too, while partitions come and go: it walks through a copy.
+        return {partition: held.fence.offset for partition, held in tuple(self._held.items())}
 
     @property
     def has_uncommitted(self) -> bool:

@@ -1,0 +1,96 @@
+"""Whether an agent gets on with its log, looked at from a thread of its own.
+
+Consumers have been seen to stop without an error. An agent that has records to read and folds none
+ends itself then; whoever supervises it starts it again, and it reads on from its fence.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from models.errors import DetectionError
+from stream_agents.metrics import StageMetrics
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 2.0
+FAILED, STALLED = 1, 70
+"""Exit codes; 70 is `EX_SOFTWARE` of sysexits.h."""
+
+Offsets = Mapping[int, int]
+
+
+class Progress:
+    """Since when records wait and no fence moves.
+
+    Args:
+        at: Now, in seconds of a monotonic clock.
+    """
+
+    def __init__(self, at: float) -> None:
+        self._moved_at = at
+        self._before: Offsets = {}
+
+    def standing_s(self, at: float, offsets: Offsets, lag: Offsets) -> float:
+        """For how long it has stood still; 0 as long as there is nothing to do."""
+        if offsets != self._before or not any(records > 0 for records in lag.values()):
+            self._moved_at, self._before = at, dict(offsets)
+        return at - self._moved_at
+
+    def unknown(self, at: float) -> None:
+        """Nobody could say whether records wait."""
+        self._moved_at = at
+
+
+def watch(
+    offsets: Callable[[], Offsets],
+    ends: Callable[[], Offsets],
+    metrics: StageMetrics,
+    stalled_s: float,
+    stopped: threading.Event,
+) -> None:
+    """Ends the process once it has stood still for longer than `stalled_s`.
+
+    Args:
+        offsets: Per partition that is assigned, the offset of the newest record folded.
+        ends: Per partition, the offset that its next record will have; asked of the broker.
+    """
+    progress = Progress(time.monotonic())
+    try:
+        while not stopped.wait(LOOK_EVERY_S):
+            _look(progress, offsets(), ends, metrics, stalled_s)
+    except Exception:  # a watch that ended unnoticed would watch no more
+        log.exception("liveness cannot be watched")
+        _leave(FAILED)
+
+
+def _look(
+    progress: Progress,
+    offsets: Offsets,
+    ends: Callable[[], Offsets],
+    metrics: StageMetrics,
+    stalled_s: float,
+) -> None:
+    try:
+        end = ends()
+    except DetectionError:
+        progress.unknown(time.monotonic())
+        return
+    lag = {partition: end.get(partition, 0) - at - 1 for partition, at in offsets.items()}
+    for partition, records in lag.items():
+        metrics.lag(partition, records)
+    if progress.standing_s(time.monotonic(), offsets, lag) > stalled_s:
+        log.critical("stalled", lag=lag, offsets=offsets)
+        _leave(STALLED)
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    # The main thread may hang for good: leave without it.
+    os._exit(code)
