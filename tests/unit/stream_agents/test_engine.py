@@ -169,13 +169,14 @@ def test_a_dead_line_is_kept_as_it_came_with_its_place_and_the_reason(
     assert dead["error"] == f"{letter['error']}: {letter['reason']}"
 
 
-def test_a_repeat_names_the_first_and_counts_for_nothing() -> None:
+@pytest.mark.parametrize("topic", [DECISIONS, ACTIONS])
+def test_a_repeat_names_the_first_and_counts_for_nothing(topic: str) -> None:
     pipeline = Pipeline()
     pipeline.send(attack(A, event_id="a"), attack(A, event_id="a"))
     pipeline.send(attack(A, event_id="a"), attack(A, event_id="b"))
     pipeline.run()
 
-    first, *repeats, second = pipeline.outcomes()
+    first, *repeats, second = pipeline.outcomes(topic)
     assert [each["duplicate_of"] for each in repeats] == ["a", "a"]
     assert {name for each in repeats for name in each} == {
         "event_id",
