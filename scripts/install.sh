@@ -33,7 +33,7 @@ logged "$python" -m venv .venv || stop ".venv cannot be made: $(tail -1 "$log")"
 # uv is fast; where it cannot reach the packages, pip has the user's own settings.
 export VIRTUAL_ENV="$PWD/.venv" UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 { logged .venv/bin/python -m pip install -q uv==0.13.8 &&
-  logged .venv/bin/uv pip sync -q --require-hashes requirements.lock; } ||
+  logged .venv/bin/uv pip sync -q --compile-bytecode --require-hashes requirements.lock; } ||
   logged .venv/bin/python -m pip install -q --require-hashes -r requirements.lock ||
   stop "the packages cannot be installed: $(tail -1 "$log") (see $log)"
 

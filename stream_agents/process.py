@@ -8,6 +8,7 @@ import os
 import sys
 
 import structlog
+import uvloop
 
 from feature_store.fence import OnlineStore
 from producer.topics import topic_id
@@ -36,6 +37,8 @@ def run_agent(
     # A chunk is thousands of short-lived objects without cycles: collecting them is wasted work.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    # Faust's threads make loops of their own: the policy reaches them all.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     try:
         asyncio.run(_run(name, settings, topic, stage, store, port))
     except Exception:  # the process's rim: nothing acknowledged is lost, the next owner redoes it
