@@ -16,9 +16,14 @@ from producer.records import Headers, OutRecord, Record
 
 @dataclass(slots=True)
 class Topic:
-    """An append-only list of records per partition, and an id of its own."""
+    """An append-only list of records per partition, and an id of its own.
+
+    Args:
+        first: Partition to the offset of its first record, where those before it are gone.
+    """
 
     partitions: list[list[Record]]
+    first: dict[int, int] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -46,6 +51,14 @@ class MemoryBroker:
         self._arrival = asyncio.Event()
         return record
 
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        """What retention does: the records before an offset are there no more."""
+        self.topics[topic].first[partition] = offset
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Partition to the offset that its next record will have."""
+        return dict(enumerate(map(len, self.topics[topic].partitions)))
+
     async def arrival(self) -> None:
         """Returns when the next record is produced, to any topic."""
         await self._arrival.wait()
@@ -67,7 +80,7 @@ class MemoryLog:
         self._positions |= {p: offset for p, offset in offsets.items() if p in self._positions}
 
     async def next_offset(self, partition: int, offset: int) -> int:
-        return offset
+        return max(offset, self._broker.topics[self._topic].first.get(partition, 0))
 
     def assign(self, offsets: Mapping[int, int]) -> None:
         """Reads these partitions and no others, each from its offset."""
@@ -76,10 +89,11 @@ class MemoryLog:
     def take(self, most: int = 500) -> list[Record]:
         """What has queued up; empty if nothing has."""
         taken: list[Record] = []
-        partitions = self._broker.topics[self._topic].partitions
+        topic = self._broker.topics[self._topic]
         for partition, position in sorted(self._positions.items()):
-            queued = partitions[partition][position : position + most]
-            self._positions[partition] = position + len(queued)
+            start = max(position, topic.first.get(partition, 0))
+            queued = topic.partitions[partition][start : start + most]
+            self._positions[partition] = start + len(queued)
             taken += queued
         return taken
 

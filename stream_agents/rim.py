@@ -11,11 +11,15 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.errors import (  # type: ignore[import-untyped]  # it ships no types
+    IllegalStateError,
+    KafkaError,
+)
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, EventT
 
@@ -84,7 +88,9 @@ class FaustLog:
 
     async def seek(self, offsets: Mapping[int, int]) -> None:
         for partition, offset in offsets.items():
-            await self._app.consumer.seek(TP(self._topic, partition), offset)
+            # A partition that has just left is read on from its fence by its next owner.
+            with suppress(IllegalStateError):
+                await self._app.consumer.seek_wait({TP(self._topic, partition): offset})
 
     async def next_offset(self, partition: int, offset: int) -> int:
         return await asyncio.to_thread(next_offset, self._kafka, self._topic, partition, offset)
@@ -154,21 +160,34 @@ class Rim:
         app.agent(source, name=app.conf.id, concurrency=1)(self._fetch)
 
     async def run(self) -> None:
-        """Returns after SIGTERM or SIGINT: the chunk in hand committed, the group left."""
+        """Returns after SIGTERM or SIGINT: the chunk in hand committed, the group left.
+
+        Raises:
+            Unavailable: Faust has crashed; it would go on as if nothing had come.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         threading.Thread(target=self._watch, name="liveness", daemon=True).start()
-        await self._app.start()
+        try:
+            await self._app.start()
+            await self._work_until_told()
+            await self._app.consumer.commit()
+            await self._app.stop()
+        finally:
+            self._stopped.set()
+
+    async def _work_until_told(self) -> None:
         working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        crashed = asyncio.create_task(self._app.wait_until_stopped())
+        tasks: set[asyncio.Task[Any]] = {working, stopping, crashed}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
+        if crashed.done():
+            raise Unavailable("faust has crashed") from self._app.crash_reason
         await working
-        await self._app.consumer.commit()
-        await self._app.stop()
-        self._stopped.set()
 
     async def assigned(self, assignment: set[TP]) -> dict[TP, int]:
         """Where to read each partition from; called on every assignment, before any record."""
@@ -243,7 +262,8 @@ def _fenced_transport(app: faust.App, rim: Rim) -> Transport:
         async def perform_seek(self) -> None:
             await super().perform_seek()
             for tp, offset in (await rim.assigned(set(self.assignment()))).items():
-                await self.seek(tp, offset)
+                with suppress(IllegalStateError):
+                    await self.seek_wait({tp: offset})
                 # Keeps Faust's bookkeeping in step, or it would wait for acks of what is done.
                 self._committed_offset[tp] = offset
 

@@ -163,7 +163,9 @@ class Worker:
         rewound: dict[int, int] = {}
         for record in sorted(records, key=lambda record: (record.partition, record.offset)):
             partition = record.partition
-            if partition not in following or record.offset < following[partition]:
+            if partition not in following or partition in rewound:
+                continue
+            if record.offset < following[partition]:
                 continue
             if record.offset > following[partition] and not await self._is_gone(
                 following[partition], record

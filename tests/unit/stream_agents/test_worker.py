@@ -306,6 +306,24 @@ async def test_records_that_the_transport_repeats_or_skips_are_put_right() -> No
     assert bench.emitted() == 3
 
 
+async def test_of_records_that_are_ahead_the_broker_is_asked_once() -> None:
+    bench = Bench()
+    bench.send(*"abcdef")
+    worker, transport = await bench.worker()
+    asked: list[int] = []
+
+    class Asked(FaultyLog):
+        async def next_offset(self, partition: int, offset: int) -> int:
+            asked.append(offset)
+            return offset
+
+    worker._log = Asked(bench.broker, "in")
+    await worker.process(transport.take()[1:])
+
+    assert asked == [0]
+    assert bench.emitted() == 0
+
+
 async def test_offsets_that_hold_no_record_are_skipped() -> None:
     bench = Bench()
     bench.send("a", "a")
