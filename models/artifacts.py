@@ -113,8 +113,9 @@ def model_rows(manifest: Manifest, feature: Columns, event: Columns) -> NDArray[
     rows = np.empty((len(event), len(manifest.features)), np.float32)
     windowed = set(feature)
     for i, name in enumerate(manifest.features):
-        column = getattr(feature if name in windowed else event, name)
-        rows[:, i] = np.where(np.isfinite(column), column, manifest.statistics[name].median)
+        rows[:, i] = getattr(feature if name in windowed else event, name)
+    medians = np.array([manifest.statistics[name].median for name in manifest.features], np.float32)
+    np.copyto(rows, medians, where=~np.isfinite(rows))
     return rows
 
 
