@@ -182,15 +182,11 @@ class Worker:
         """Whether the offsets before a record hold nothing: lost to retention, or never records."""
         partition = record.partition
         found = await self._reliably(lambda: self._log.next_offset(partition, expected))
+        if found < record.offset:
+            return False  # what was under way when we sought back
         self._metrics.alarm("gap")
-        log.error(
-            "gap in the log",
-            partition=partition,
-            expected=expected,
-            received=record.offset,
-            next_in_log=found,
-        )
-        return found >= record.offset
+        log.error("gap in the log", partition=partition, expected=expected, next_in_log=found)
+        return True
 
     def _missing(self, chunk: Decoded) -> dict[int, list[str]]:
         """Per partition, the entities whose state this worker does not hold."""

@@ -64,7 +64,7 @@ class Bench:
         self.broker.create("in", partitions)
         self.broker.create("out", partitions)
         self.store = FaultyStore()
-        self.logs: dict[int, FaultyLog] = {}
+        self.metrics = StageMetrics("test", "counting")
 
     def send(self, *values: str, partition: int = 0) -> None:
         for value in values:
@@ -76,8 +76,7 @@ class Bench:
         transport = FaultyLog(self.broker, "in")
         stage = CountingStage("out", breaks_decoding=breaks_decoding)
         epoch = self.broker.topics["in"].id
-        metrics = StageMetrics("test", "counting")
-        worker = Worker(stage, self.store, transport, epoch, metrics, limits)
+        worker = Worker(stage, self.store, transport, epoch, self.metrics, limits)
         transport.assign(await worker.assigned(partitions or (0,)))
         return worker, transport
 
@@ -87,6 +86,10 @@ class Bench:
         for record in self.broker.topics["out"].partitions[partition]:
             first.setdefault(int(record.header("source-offset") or b"-1"), record.value.decode())
         return [first[offset] for offset in sorted(first)]
+
+    def alarms(self, kind: str) -> float:
+        labels = {"pack": "test", "stage": "counting", "kind": kind}
+        return self.metrics.registry.get_sample_value("centinela_alarms_total", labels) or 0.0
 
     def emitted(self) -> int:
         return sum(map(len, self.broker.topics["out"].partitions))
@@ -322,6 +325,7 @@ async def test_of_records_that_are_ahead_the_broker_is_asked_once() -> None:
 
     assert asked == [0]
     assert bench.emitted() == 0
+    assert bench.alarms("gap") == 0
 
 
 async def test_offsets_that_hold_no_record_are_skipped() -> None:
@@ -339,6 +343,7 @@ async def test_offsets_that_hold_no_record_are_skipped() -> None:
 
     assert bench.outcomes() == ["a=1"]
     assert bench.fence().offset == 1
+    assert bench.alarms("gap") == 1
 
 
 async def test_a_topic_created_again_starts_over_and_keeps_the_features() -> None:
