@@ -18,6 +18,7 @@ from models.errors import DetectionError
 from producer.replay import replay
 from producer.simulate import simulate
 from scripts import door
+from scripts.evaluation.app import evaluate
 from scripts.stack.pids import PidFolder
 from scripts.stack.settings import ROOT, LocalStack
 from scripts.up import down as end_left
@@ -34,6 +35,7 @@ features = typer.Typer(help="What the online store knows.", no_args_is_help=True
 topics = typer.Typer(help="What flows.", no_args_is_help=True)
 cli.add_typer(features, name="features")
 cli.add_typer(topics, name="topics")
+cli.add_typer(evaluate, name="evaluate")
 
 
 class Output(StrEnum):
