@@ -147,7 +147,7 @@ HEALTH: RouteDocs = {
     "response_class": Response,
 }
 READY: RouteDocs = {
-    "summary": "Kafka, Redis and the packs are there",
+    "summary": "Kafka, Redis and a readable champion are there",
     "tags": ["operations"],
     "operation_id": "ready",
     "methods": ["GET"],

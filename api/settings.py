@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ApiSettings(BaseSettings):
-    """Read from `CENTINELA_API_HOST`, `CENTINELA_API_PORT`, ...; `CENTINELA_WAIT_S` stands alone.
+    """Read from `CENTINELA_API_HOST`, `CENTINELA_API_PORT`, ...
+
+    `CENTINELA_WAIT_S` stands alone, and `CENTINELA_CHAMPION` is the agents' too.
 
     Args:
         host: Address to listen on.
@@ -17,6 +21,7 @@ class ApiSettings(BaseSettings):
         max_events: Of one batch.
         max_body_bytes: Of one request.
         log_level: Of our own lines.
+        champion: Folder of the artifact that the agents judge by; not ready where it is unreadable.
     """
 
     model_config = SettingsConfigDict(
@@ -30,3 +35,4 @@ class ApiSettings(BaseSettings):
     max_events: int = Field(default=1_000, ge=1)
     max_body_bytes: int = Field(default=1 << 20, ge=1)
     log_level: str = "INFO"
+    champion: Path | None = Field(default=None, validation_alias="CENTINELA_CHAMPION")

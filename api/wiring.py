@@ -18,6 +18,7 @@ from api.health import CHECK_WITHIN_S, Check
 from api.settings import ApiSettings
 from feature_store.kernel import WindowKernel
 from feature_store.online import RedisOnlineStore
+from models.artifacts import champion_of
 from models.catalog import PACKS
 from models.errors import Unavailable
 from models.pack import DomainPack
@@ -47,6 +48,11 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
                 ensure_topics, connections.kafka, pack.name, connections.partitions
             )
 
+    async def champion() -> None:
+        for pack in PACKS:
+            given = settings.champion if pack.name == connections.pack else None
+            await asyncio.to_thread(champion_of, pack.name, given)
+
     @asynccontextmanager
     async def serving(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -64,7 +70,7 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
         packs={pack.name: pack for pack in PACKS},
         stores=stores,
         partitions=connections.partitions,
-        checks={"kafka": kafka, "redis": replies.ping},
+        checks={"kafka": kafka, "redis": replies.ping, "champion": champion},
     )
     return create_app(settings, around, serving)
 

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from shutil import copytree
 
 import httpx
 import numpy as np
@@ -20,6 +22,7 @@ from redis.asyncio import Redis
 from api.settings import ApiSettings
 from api.wiring import build
 from feature_store.kernel import WindowKernel
+from models.artifacts import CHAMPIONS, MODEL
 from models.catalog import pack_named
 from models.packs.access.events import AccessEvent
 from producer.partitioning import partition_of
@@ -142,11 +145,12 @@ async def asked_until_complete(client: httpx.AsyncClient, path: str) -> httpx.Re
         await asyncio.sleep(0.02)
 
 
-async def test_the_process_is_ready_with_kafka_and_redis(topics: Stack) -> None:
+async def test_the_process_is_ready_with_kafka_redis_and_a_champion(topics: Stack) -> None:
     async with serving(topics, SHORT) as client:
         answer = await asked_until_complete(client, "/ready")
 
-    assert answer.json() == {"status": "ok", "parts": {"kafka": "ok", "redis": "ok"}}
+    parts = {"kafka": "ok", "redis": "ok", "champion": "ok"}
+    assert answer.json() == {"status": "ok", "parts": parts}
 
 
 async def test_features_are_read_where_the_worker_keeps_them(topics: Stack) -> None:
@@ -165,16 +169,39 @@ async def test_features_are_read_where_the_worker_keeps_them(topics: Stack) -> N
     assert answer.json()["features"]["client_requests_count_1m"] == 1
 
 
-async def test_without_kafka_and_redis_the_process_runs_and_says_so(
-    unused_tcp_port_factory: Callable[[], int],
-) -> None:
+@pytest.fixture
+def away(unused_tcp_port_factory: Callable[[], int]) -> Stack:
     kafka, redis = unused_tcp_port_factory(), unused_tcp_port_factory()
-    away = Stack("none", f"127.0.0.1:{kafka}", f"redis://127.0.0.1:{redis}/0")
+    return Stack("none", f"127.0.0.1:{kafka}", f"redis://127.0.0.1:{redis}/0")
+
+
+async def test_without_kafka_and_redis_the_process_runs_and_says_so(away: Stack) -> None:
     async with serving(away, ApiSettings(port=0, publish_s=0.2)) as client:
         assert (await client.get("/health")).status_code == 200
         ready = await client.get("/ready")
         posted = await client.post("/analyze", json=[event()])
 
     assert ready.status_code == 503
-    assert ready.json()["parts"] == {"kafka": "unavailable", "redis": "unavailable"}
+    assert ready.json()["parts"] == {
+        "kafka": "unavailable",
+        "redis": "unavailable",
+        "champion": "ok",
+    }
     assert (posted.status_code, posted.headers["retry-after"]) == (503, "1")
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda model: model.write_bytes(b"another")])
+async def test_a_champion_that_cannot_be_read_is_named(
+    topics: Stack, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    champion = tmp_path / "champion"
+    copytree(CHAMPIONS / "access", champion)
+    settings = ApiSettings(port=0, CENTINELA_CHAMPION=champion)
+    async with serving(topics, settings) as client:
+        before = await asked_until_complete(client, "/ready")
+        spoil(champion / MODEL)
+        after = await client.get("/ready")
+
+    assert before.json()["parts"]["champion"] == "ok"
+    assert after.status_code == 503
+    assert after.json()["parts"] == {"kafka": "ok", "redis": "ok", "champion": "unavailable"}
