@@ -69,6 +69,10 @@ class Agent:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def stop(self) -> int:
         """The exit code after SIGTERM."""
         assert self.process is not None

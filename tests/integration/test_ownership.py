@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -52,16 +53,19 @@ async def raise_revisions(url: str) -> int:
     return raised
 
 
+def made(seed: int) -> list[tuple[str, bytes]]:
+    until = time.time_ns() // 1000
+    pack = pack_named("access")
+    return list(load.lines(pack, EVENTS, 500, is_flat=False, seed=seed, until_us=until))
+
+
 @pytest.mark.timeout(300)
 def test_a_copy_that_another_writer_voids_in_mid_flow_costs_nothing(
     stack: Stack, tmp_path: Path
 ) -> None:
     start_afresh(stack)
     ingestion, decision = Agent("ingestion", stack, tmp_path), Agent("decision", stack, tmp_path)
-    until = time.time_ns() // 1000
-    lines = list(
-        load.lines(pack_named("access"), EVENTS, 500, is_flat=False, seed=21, until_us=until)
-    )
+    lines = made(seed=21)
     share = EVENTS // TIMES
     records = raised = 0
     with running(ingestion, decision):
@@ -74,3 +78,29 @@ def test_a_copy_that_another_writer_voids_in_mid_flow_costs_nothing(
     assert sorted(answers.values()) == sorted(fold_from_nothing(stack.kafka).actions.values())
     assert '"event":"fence moved by another, copy dropped"' in ingestion.log()
     assert "gap in the log" not in ingestion.log()
+
+
+@pytest.mark.timeout(300)
+def test_an_agent_that_was_frozen_writes_nothing_of_what_it_has_lost(
+    stack: Stack, tmp_path: Path
+) -> None:
+    start_afresh(stack)
+    frozen = Agent("ingestion", stack, tmp_path, instance="frozen")
+    heir = Agent("ingestion", stack, tmp_path, instance="heir")
+    decision = Agent("decision", stack, tmp_path)
+    lines = made(seed=22)
+    with running(frozen, decision):
+        records = publish(stack.kafka, lines[: EVENTS // 2])
+        frozen.send(signal.SIGSTOP)
+        heir.start()
+        try:
+            heir.await_healthy()
+            records += publish(stack.kafka, lines[EVENTS // 2 :])
+            await_actions(stack.kafka, records)
+            frozen.send(signal.SIGCONT)
+            records += publish(stack.kafka, made(seed=23))
+            answers = first_copies(await_actions(stack.kafka, records))
+        finally:
+            heir.kill()
+
+    assert sorted(answers.values()) == sorted(fold_from_nothing(stack.kafka).actions.values())
