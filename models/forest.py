@@ -30,13 +30,17 @@ LEAF = -1
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A split (`value <= threshold` goes left) or, with `feature == LEAF`, a leaf."""
+    """A split (`value <= threshold` goes left) or, with `feature == LEAF`, a leaf.
+
+    Args:
+        weight: What a leaf adds to the sum over trees, at least 0: in a forest, its depth.
+    """
 
     feature: int
     threshold: float
     left: int
     right: int
-    depth: float
+    weight: float
 
 
 def to_onnx(forest: IsolationForest, n_features: int) -> bytes:
@@ -49,28 +53,35 @@ def to_onnx(forest: IsolationForest, n_features: int) -> bytes:
         Liu, Ting and Zhou, Isolation Forest (2008), doi 10.1109/ICDM.2008.17.
     """
     trees = list(_trees(forest))
-    ensemble = helper.make_node(
-        "TreeEnsembleRegressor",
-        ["row"],
-        ["depth"],
-        domain="ai.onnx.ml",
-        aggregate_function="SUM",
-        n_targets=1,
-        **_attributes(trees, _quantum(trees)),
-    )
     expected = len(trees) * mean_path_length(int(forest._max_samples))
     # Multiplied as one float32 constant, so that a row's bits do not depend on its neighbours.
     rate = helper.make_tensor("rate", TensorProto.FLOAT, [1], [-1.0 / expected])
     two = helper.make_tensor("two", TensorProto.FLOAT, [1], [2.0])
     nodes = [
-        ensemble,
+        ensemble(trees, "row", "depth"),
         helper.make_node("Mul", ["depth", "rate"], ["exponent"]),
         helper.make_node("Pow", ["two", "exponent"], ["score"]),
     ]
     rows = helper.make_tensor_value_info("row", TensorProto.FLOAT, [None, n_features])
     scores = helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])
     graph = helper.make_graph(nodes, "isolation_forest", [rows], [scores], [rate, two])
-    return _serialized(graph)
+    return serialized(graph)
+
+
+def ensemble(trees: list[list[Node]], rows: str, total: str) -> onnx.NodeProto:
+    """The node that sums, over trees, the weight of the leaf where each row falls.
+
+    The sum is exact, so that a row's bits depend on nothing but the row.
+    """
+    return helper.make_node(
+        "TreeEnsembleRegressor",
+        [rows],
+        [total],
+        domain="ai.onnx.ml",
+        aggregate_function="SUM",
+        n_targets=1,
+        **_attributes(trees, _quantum(trees)),
+    )
 
 
 def mean_path_length(n: int) -> float:
@@ -80,12 +91,13 @@ def mean_path_length(n: int) -> float:
     return 2.0 * (math.log(n - 1.0) + float(np.euler_gamma)) - 2.0 * (n - 1.0) / n
 
 
-def _serialized(graph: onnx.GraphProto) -> bytes:
+def serialized(graph: onnx.GraphProto) -> bytes:
+    """The graph as a model; equal graphs give equal bytes."""
     opsets = [helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 3)]
     model = helper.make_model(graph, producer_name="centinela", opset_imports=opsets)
     model.ir_version = 8
-    serialized: bytes = model.SerializeToString(deterministic=True)
-    return serialized
+    encoded: bytes = model.SerializeToString(deterministic=True)
+    return encoded
 
 
 def _trees(forest: IsolationForest) -> Iterator[list[Node]]:
@@ -103,12 +115,12 @@ def _nodes(tree: Any, features: NDArray[np.int64]) -> list[Node]:  # scikit-lear
             nodes.append(Node(LEAF, 0.0, LEAF, LEAF, total))
         else:
             depth[left] = depth[right] = depth[i] + 1
-            threshold = _rounded_down(float(tree.threshold[i]))
+            threshold = rounded_down(float(tree.threshold[i]))
             nodes.append(Node(int(features[tree.feature[i]]), threshold, left, right, 0.0))
     return nodes
 
 
-def _rounded_down(threshold: float) -> float:
+def rounded_down(threshold: float) -> float:
     """The greatest float32 not above a threshold: float32 rows fall on the same side of both."""
     nearest = np.float32(threshold)
     if float(nearest) > threshold:
@@ -118,8 +130,8 @@ def _rounded_down(threshold: float) -> float:
 
 def _quantum(trees: list[list[Node]]) -> float:
     """A power of two such that sums of its multiples are exact in float32, in any order."""
-    deepest = sum(max(node.depth for node in tree) for tree in trees)
-    return 2.0 ** (math.ceil(math.log2(max(deepest, 1.0))) - 24)
+    most = sum(max(node.weight for node in tree) for tree in trees)
+    return 2.0 ** (math.ceil(math.log2(max(most, 1.0))) - 24)
 
 
 def _attributes(
@@ -139,7 +151,7 @@ def _attributes(
         "target_treeids": [t for t, _, _ in leaves],
         "target_nodeids": [i for _, i, _ in leaves],
         "target_ids": [0 for _ in leaves],
-        "target_weights": [round(node.depth / quantum) * quantum for _, _, node in leaves],
+        "target_weights": [round(node.weight / quantum) * quantum for _, _, node in leaves],
     }
 
 
