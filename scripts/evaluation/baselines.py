@@ -11,11 +11,11 @@ from sklearn.ensemble import IsolationForest
 
 from feature_store.columns import Floats
 from feature_store.offline import features_of
+from models.half_space import HalfSpaceTrees
 from models.pack import DomainPack
 from models.packs.access.events import AccessEvent
 from models.training import statistics_of
 from scripts.evaluation.figures import Spread, spread_of
-from scripts.evaluation.half_space import HalfSpaceTrees
 from scripts.evaluation.haystack import Haystack
 from scripts.evaluation.logs import Traffic
 

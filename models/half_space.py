@@ -12,8 +12,9 @@ DEPTH = 15
 WINDOW = 2_000
 """Rows. The paper takes 250: between two windows of so few, a log's ordinary rows differ so much
 that one in a hundred has no mass in any tree, and no threshold tells them apart."""
-SIZE_LIMIT = 0.1 * WINDOW
-"""A node with no more mass ends a path; trees, depth and this share are the paper's."""
+SIZE_LIMIT = 0.1
+"""Of the window: a node with no more mass ends a path. Trees, depth and this share are the
+paper's."""
 
 
 class HalfSpaceTrees:
@@ -21,13 +22,15 @@ class HalfSpaceTrees:
 
     Args:
         n_features: Width of the rows.
+        window: Rows.
 
     References:
         Tan, Ting and Liu, Fast Anomaly Detection for Streaming Data (2011),
         doi 10.5591/978-1-57735-516-8/IJCAI11-254.
     """
 
-    def __init__(self, n_features: int, seed: int) -> None:
+    def __init__(self, n_features: int, seed: int, window: int = WINDOW) -> None:
+        self._window = window
         trees = [_grown(np.random.default_rng([seed, i]), n_features) for i in range(TREES)]
         self._dimensions = np.stack([dimensions for dimensions, _ in trees])
         self._cuts = np.stack([cuts for _, cuts in trees])
@@ -42,12 +45,12 @@ class HalfSpaceTrees:
         """
         masses = np.full(len(rows), np.inf)
         reference = None
-        for start in range(0, len(rows), WINDOW):
-            here = slice(start, start + WINDOW)
+        for start in range(0, len(rows), self._window):
+            here = slice(start, start + self._window)
             visited = self._visited(rows[here])
             if reference is not None:
-                masses[here] = _masses(visited, reference)
-            if len(rows[here]) == WINDOW:
+                masses[here] = _masses(visited, reference, SIZE_LIMIT * self._window)
+            if len(rows[here]) == self._window:
                 reference = _counted(visited)
         return masses
 
@@ -81,11 +84,11 @@ def _grown(
     return np.concatenate(dimensions), np.concatenate(cuts)
 
 
-def _masses(visited: Ints, reference: Ints) -> Floats:
+def _masses(visited: Ints, reference: Ints, limit: float) -> Floats:
     """Summed over trees: the mass of the node where the path ends times 2 to its depth."""
     mass = reference[np.arange(TREES)[:, None], visited]
-    ends = np.argmax(mass <= SIZE_LIMIT, axis=0)
-    ends[~(mass <= SIZE_LIMIT).any(axis=0)] = DEPTH
+    ends = np.argmax(mass <= limit, axis=0)
+    ends[~(mass <= limit).any(axis=0)] = DEPTH
     at_end = np.take_along_axis(mass, ends[None], axis=0)[0]
     masses: Floats = (at_end * 2.0**ends).sum(axis=0)
     return masses

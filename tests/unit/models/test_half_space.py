@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.evaluation.half_space import WINDOW, HalfSpaceTrees
+from models.half_space import WINDOW, HalfSpaceTrees
 
 
 def clustered(n: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
