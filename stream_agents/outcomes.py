@@ -109,7 +109,7 @@ def first_copies(
     newest = {partition: dict(fence.upstream) for partition, fence in fences.items()}
     fresh, alarms = [], []
     for record in records:
-        source, key = _source(record), str(record.partition)
+        source, key = source_of(record), str(record.partition)
         known = newest[record.partition].get(key)
         if source and known and source.epoch == known.epoch:
             if source.offset <= known.offset:
@@ -122,7 +122,8 @@ def first_copies(
     return fresh, newest, alarms
 
 
-def _source(record: Record) -> Upstream | None:
+def source_of(record: Record) -> Upstream | None:
+    """The record of the stage before that a record answers; None where it does not say."""
     epoch, offset = record.header("source-epoch"), record.header("source-offset")
     if not epoch or not offset or not offset.isdigit():
         return None

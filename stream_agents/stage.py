@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,6 +25,12 @@ class Place:
     @property
     def text(self) -> str:
         return f"{self.partition}-{self.offset}-{self.line}"
+
+    @classmethod
+    def read(cls, text: str) -> Place | None:
+        """The place behind its text; None where it is none."""
+        found = re.fullmatch("([0-9]{1,9})-([0-9]{1,18})-([0-9]{1,9})", text)
+        return cls(*map(int, found.groups())) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,30 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptDecision:
+    """An answer other than allow, to be explained later.
+
+    Args:
+        epoch: Id of the topic that the event stands on; empty where it is not known.
+        place: The event's place there; None where it is not known.
+        line: The answer, as it stands on `actions.<pack>`.
+    """
+
+    event_id: str
+    epoch: str
+    place: Place | None
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Folded:
-    """A chunk's effects: what to publish, to commit, to count, and what should not have been."""
+    """A chunk's effects: what to publish, to commit, to count, to keep, and what is amiss."""
 
     records: Sequence[OutRecord]
     changes: Mapping[int, Change]
     tallies: Sequence[Tally] = ()
     alarms: Sequence[str] = ()
+    kept: Sequence[KeptDecision] = ()
 
 
 class Decoded(Protocol):
