@@ -6,7 +6,7 @@ The worker runs over them unchanged, in the embedded demo, in tests and in simul
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -98,6 +98,39 @@ class MemoryLog:
         return taken
 
 
+class MemoryRetained:
+    """What a topic still holds, read beside its workers."""
+
+    def __init__(self, broker: MemoryBroker, topic: str) -> None:
+        self.topic = topic
+        self._broker = broker
+
+    def epoch(self) -> str:
+        return self._broker.topics[self.topic].id
+
+    def spans(self, since_ms: int = 0) -> dict[int, range]:
+        ends = self._broker.ends(self.topic)
+        return {
+            partition: range(self._first(partition, since_ms), ends[partition])
+            for partition in ends
+        }
+
+    def read(self, partition: int, offsets: range) -> Iterator[Record]:
+        there = range(max(offsets.start, self._first(partition, 0)), offsets.stop)
+        yield from self._log(partition)[there.start : there.stop]
+
+    def record(self, partition: int, offset: int) -> Record | None:
+        return next(self.read(partition, range(offset, offset + 1)), None)
+
+    def _first(self, partition: int, since_ms: int) -> int:
+        """Of the records that are there, the first of a time or later."""
+        log, first = self._log(partition), self._broker.topics[self.topic].first.get(partition, 0)
+        return next((r.offset for r in log[first:] if r.at_ms >= since_ms), len(log))
+
+    def _log(self, partition: int) -> list[Record]:
+        return self._broker.topics[self.topic].partitions[partition]
+
+
 class MemoryStore:
     """The online store in a dictionary; a fence is compared as Redis would."""
 
@@ -111,6 +144,9 @@ class MemoryStore:
 
     async def state(self, partition: int, entity: str) -> bytes | None:
         return self.states.get((partition, entity))
+
+    async def forget(self, partition: int) -> None:
+        self.states = {key: state for key, state in self.states.items() if key[0] != partition}
 
     async def exchange(self, turns: Sequence[Turn]) -> list[Reply]:
         return [self._turn(turn) for turn in turns]
