@@ -35,6 +35,7 @@ class Fence(msgspec.Struct, frozen=True):
         decided, duplicate, late, dead: How many events ended each way.
         seen: How many event ids were ever remembered; its remainder places the ring of ids.
         upstream: Per partition of the stage before.
+        layout: How the states are laid out; empty while those of another layout are forgotten.
     """
 
     epoch: str
@@ -46,6 +47,7 @@ class Fence(msgspec.Struct, frozen=True):
     dead: int = 0
     seen: int = 0
     upstream: dict[str, Upstream] = {}
+    layout: str = ""
 
     def encoded(self) -> bytes:
         return msgspec.json.encode(self)
@@ -106,3 +108,6 @@ class OnlineStore(Protocol):
 
     async def state(self, partition: int, entity: str) -> bytes | None:
         """One entity's state, for readers beside the worker."""
+
+    async def forget(self, partition: int) -> None:
+        """Deletes the states of all the partition's entities; fence and ring of ids stay."""

@@ -42,6 +42,8 @@ while from <= #KEYS do
 end
 return reply
 """
+SCANNED = 1000
+"""Keys looked at, or deleted, in one call."""
 SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -56,6 +58,10 @@ def connect(url: str, timeout: timedelta = timedelta(seconds=5)) -> Redis:
         max_connections=8,
         health_check_interval=0,
     )
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"redis: {type(error).__name__}: {error}")
 
 
 class RedisOnlineStore:
@@ -82,6 +88,15 @@ class RedisOnlineStore:
     async def state(self, partition: int, entity: str) -> bytes | None:
         key = f"{self._prefix(partition)}{entity}"
         return cast("bytes | None", await self._answered(self._redis.get(key)))
+
+    async def forget(self, partition: int) -> None:
+        found = self._redis.scan_iter(match=f"{self._prefix(partition)}*", count=SCANNED)
+        try:
+            keys = [key async for key in found]
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+        for first in range(0, len(keys), SCANNED):
+            await self._answered(self._redis.unlink(*keys[first : first + SCANNED]))
 
     async def exchange(self, turns: Sequence[Turn]) -> list[Reply]:
         try:
@@ -117,7 +132,7 @@ class RedisOnlineStore:
         except NoScriptError:
             raise
         except (RedisError, OSError) as error:
-            raise StoreUnavailable(f"redis: {type(error).__name__}: {error}") from error
+            raise unavailable(error) from error
 
     def _tag(self, partition: int) -> str:
         return f"{{{self._stage}.{partition}}}"

@@ -102,6 +102,10 @@ class Decoded(Protocol):
 class Stage(Protocol):
     """A step of the pipeline, from columns to columns; no clock, no I/O but `answer`."""
 
+    @property
+    def layout(self) -> str:
+        """How the states are laid out: states of another layout are folded again from the log."""
+
     def decode(self, records: Sequence[Record], poisoned: Sequence[Place] = ()) -> Any:
         """Raw records to a `Decoded` chunk. Lines that cannot be read are dead, not errors."""
 

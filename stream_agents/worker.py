@@ -148,13 +148,30 @@ class Worker:
 
     async def _load(self, partition: int) -> Holding:
         stored, ring = await self._reliably(lambda: self._store.load(partition))
-        fence = decode_fence(stored) or Fence(self._epoch)
+        fence = decode_fence(stored) or Fence(self._epoch, layout=self._stage.layout)
+        if fence.layout != self._stage.layout:
+            return await self._start_again(partition, stored, fence)
         if fence.epoch != self._epoch:
             log.error("topic was created again", partition=partition, was=fence.epoch)
             self._metrics.alarm("epoch")
             fence = replace(fence, epoch=self._epoch, offset=-1)
         seen = SeenIds(self._limits.seen_ids, ring, fence.seen)
         return Holding(stored, fence, seen)
+
+    async def _start_again(self, partition: int, stored: bytes, fence: Fence) -> Holding:
+        """Forgets states of another layout; the log is then folded again from its beginning."""
+        layout = self._stage.layout
+        log.error("states of another layout", partition=partition, was=fence.layout, now=layout)
+        self._metrics.alarm("layout")
+        # The fence moves first: from then on nobody can write a state of the other layout.
+        fresh = Fence(self._epoch)
+        turn = Turn(partition, Commit(stored, fresh.encoded()))
+        [reply] = await self._reliably(lambda: self._store.exchange([turn]))
+        if reply.fence != fresh.encoded():
+            return await self._load(partition)
+        await self._reliably(lambda: self._store.forget(partition))
+        seen = SeenIds(self._limits.seen_ids)
+        return Holding(reply.fence, replace(fresh, layout=layout), seen)
 
     async def _in_order(self, records: Sequence[Record]) -> list[Record]:
         """The records that continue each partition's log; the rest was applied or is ahead."""

@@ -96,6 +96,19 @@ async def test_any_text_names_an_entity(store: OnlineStore, entity: str) -> None
     assert await store.state(0, entity) == b"state"
 
 
+async def test_a_partition_that_is_forgotten_keeps_its_fence(store: OnlineStore) -> None:
+    states = {f"entity-{number}": b"1" for number in range(2_500)}
+    await store.exchange([Turn(1, Commit(b"", b"fence", states, [(0, b"ids")]))])
+    await store.exchange([Turn(11, Commit(b"", b"fence", {"a": b"1"}))])
+
+    await store.forget(1)
+
+    assert await store.load(1) == (b"fence", b"ids")
+    (reply,) = await store.exchange([Turn(1, None, list(states))])
+    assert set(reply.states) == {None}
+    assert await store.state(11, "a") == b"1"
+
+
 async def test_entities_expire_and_fences_do_not(redis_url: str) -> None:
     redis = connect(redis_url)
     await redis.flushdb()

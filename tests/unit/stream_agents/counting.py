@@ -25,10 +25,12 @@ class CountingStage:
 
     Args:
         breaks_decoding: Where a `boom` raises, in the decoding or in the fold.
+        layout: What the counts are stored as, in name.
     """
 
-    def __init__(self, out: str, *, breaks_decoding: bool = False) -> None:
+    def __init__(self, out: str, *, breaks_decoding: bool = False, layout: str = "counts") -> None:
         self._out = out
+        self.layout = layout
         self._breaks_decoding = breaks_decoding
 
     def decode(self, records: Sequence[Record], poisoned: Sequence[Place] = ()) -> CountedChunk:

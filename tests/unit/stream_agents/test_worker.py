@@ -71,10 +71,14 @@ class Bench:
             self.broker.produce("in", partition, value.encode())
 
     async def worker(
-        self, *partitions: int, limits: Limits | None = None, breaks_decoding: bool = False
+        self,
+        *partitions: int,
+        limits: Limits | None = None,
+        breaks_decoding: bool = False,
+        layout: str = "counts",
     ) -> tuple[Worker, FaultyLog]:
         transport = FaultyLog(self.broker, "in")
-        stage = CountingStage("out", breaks_decoding=breaks_decoding)
+        stage = CountingStage("out", breaks_decoding=breaks_decoding, layout=layout)
         epoch = self.broker.topics["in"].id
         worker = Worker(stage, self.store, transport, epoch, self.metrics, limits)
         transport.assign(await worker.assigned(partitions or (0,)))
@@ -358,6 +362,52 @@ async def test_a_topic_created_again_starts_over_and_keeps_the_features() -> Non
     assert bench.store.states == {(0, "a"): b"3"}
     assert bench.fence().offset == 0
     assert bench.fence().epoch == bench.broker.topics["in"].id
+
+
+async def test_states_of_another_layout_are_folded_again_from_the_log() -> None:
+    bench = Bench()
+    bench.send("a", "a\nb")
+    await run(*await bench.worker(layout="tallies"))
+    bench.store.states[0, "a"] = bench.store.states[0, "b"] = b"unreadable"
+    bench.send("a")
+
+    await run(*await bench.worker())
+
+    assert bench.store.states == {(0, "a"): b"3", (0, "b"): b"1"}
+    assert bench.outcomes() == ["a=1", "a=2\nb=1", "a=3"]
+    assert bench.fence().decided == 4
+    assert bench.fence().layout == "counts"
+    assert bench.alarms("layout") == 1
+
+
+async def test_a_crash_while_states_are_forgotten_leaves_none_of_them() -> None:
+    bench = Bench()
+    bench.send("a", "a")
+    await run(*await bench.worker(layout="tallies"))
+    bench.store.after = Crash()
+    with pytest.raises(Crash):
+        await bench.worker()
+
+    await run(*await bench.worker(layout="tallies"))
+
+    assert bench.store.states == {(0, "a"): b"2"}
+    assert bench.fence().decided == 2
+
+
+async def test_a_worker_of_the_old_layout_is_refused_once_the_new_one_begins() -> None:
+    bench = Bench()
+    bench.send("a", "a", "a")
+    zombie, transport = await bench.worker(layout="tallies")
+    await zombie.process(transport.take(1))
+    await zombie.settle()
+    await zombie.process(transport.take(1))
+    await bench.worker()
+
+    await run(zombie, transport)
+
+    assert bench.fence().decided == 3
+    assert bench.store.states == {(0, "a"): b"3"}
+    assert bench.alarms("ownership") == 1
 
 
 async def test_entities_dropped_from_the_cache_are_read_again() -> None:
