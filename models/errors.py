@@ -4,6 +4,8 @@ DetectionError
 ├── InvalidEvent        an event can never be judged; it is dead-lettered, the others go on
 ├── InvalidArtifact     a model on disk is not what its manifest says
 ├── InvalidSource       a file or an option of the caller's cannot be used
+├── InvalidEntry        a line of a list is no address, range or name
+├── InvalidPolicy       thresholds, actions or times to live that cannot be meant
 ├── Unavailable         Kafka or Redis did not answer within the deadline
 └── OwnershipLost       another worker has moved the fence; our copy of the state is void
 """
@@ -22,6 +24,14 @@ class InvalidArtifact(DetectionError):
 
 
 class InvalidSource(DetectionError):
+    pass
+
+
+class InvalidEntry(DetectionError):
+    pass
+
+
+class InvalidPolicy(DetectionError):
     pass
 
 

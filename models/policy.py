@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.contracts import Action, Severity
+from models.errors import InvalidPolicy
+
+REMEMBERED = timedelta(days=60)
+"""Nothing about an entity's past actions is kept for longer, whatever a policy says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """How much longer an action holds each time that it is earned again.
+
+    Args:
+        factor: The time to live is so many times longer with each strike after the first.
+        longest: But never longer than this.
+        forgotten_after: So long after the action has ended, its strikes are forgotten.
+    """
+
+    factor: int = 2
+    longest: timedelta = timedelta(days=7)
+    forgotten_after: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +40,24 @@ class Policy:
         by_score: Action to the least score that earns it.
         by_severity: Severity of a fired rule to its action.
         ttl: Action to how long it holds; a block must have one.
+        holds: This action and stricter ones, once earned, answer what the entity does next too,
+            until they have ended; None where every event is answered by itself.
+        escalation: Of what holds.
+
+    Raises:
+        InvalidPolicy: A rule above is broken.
     """
 
     version: str
     by_score: Mapping[Action, float]
     by_severity: Mapping[Severity, Action]
     ttl: Mapping[Action, timedelta]
+    holds: Action | None = Action.BLOCK
+    escalation: Escalation = field(default_factory=Escalation)
 
     def __post_init__(self) -> None:
-        if Action.BLOCK not in self.ttl:
-            raise ValueError(f"policy {self.version}: a block must have a time to live")
+        if broken := self._broken():
+            raise InvalidPolicy(f"policy {self.version}: {broken}")
 
     def actions(self, score: NDArray[np.float64], severity: NDArray[np.int64]) -> NDArray[np.int64]:
         """The action of each event, `(n_events,)`.
@@ -45,3 +72,45 @@ class Policy:
         for level, action in self.by_severity.items():
             chosen = np.where(severity >= level, np.maximum(chosen, action), chosen)
         return chosen
+
+    def does_hold(self, action: int) -> bool:
+        return self.holds is not None and action >= self.holds
+
+    def held_us(self, action: int, strikes: int) -> int:
+        """For how long an action holds that is earned for the n-th time, in microseconds."""
+        # Past 64 doublings any time to live has reached its limit.
+        times = int(self.escalation.factor ** min(strikes - 1, 64))
+        longest = max(self.escalation.longest, self.ttl[Action(action)])
+        return min(micros(self.ttl[Action(action)]) * times, micros(longest))
+
+    def _broken(self) -> str | None:
+        """The first rule that this policy breaks, in words."""
+        if Action.BLOCK not in self.ttl:
+            return "a block must have a time to live"
+        if self.holds is Action.ALLOW:
+            return "an allow cannot hold"
+        for action, least in self.by_score.items():
+            if not 0 <= least <= 1:
+                return f"the score for {action.name.lower()} must be in [0, 1], got {least}"
+        for action, length in self.ttl.items():
+            if length <= timedelta():
+                return f"the time to live of {action.name.lower()} must be > 0, got {length}"
+        for action in Action:
+            if self.does_hold(action) and action not in self.ttl:
+                return f"{action.name.lower()} holds, so it must have a time to live"
+        return self._broken_escalation()
+
+    def _broken_escalation(self) -> str | None:
+        growth = self.escalation
+        if growth.factor < 1:
+            return f"the escalation's factor must be >= 1, got {growth.factor}"
+        if growth.forgotten_after < timedelta():
+            return f"strikes must be forgotten after >= 0, got {growth.forgotten_after}"
+        kept = max(growth.longest, *self.ttl.values()) + growth.forgotten_after
+        if kept > REMEMBERED:
+            return f"longest hold and forgotten_after together must be <= {REMEMBERED}, got {kept}"
+        return None
+
+
+def micros(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)
