@@ -44,6 +44,7 @@ def columns(events: Sequence[AccessEvent]) -> Columns:
             "path_marks": marks(path, PATHS),
             "status": integers([event.status for event in events]),
             "bytes": integers([event.bytes for event in events]),
+            "referrer_length": np.array(list(map(len, texts["referrer"])), np.int64),
             "user_agent": agent,
             "agent_marks": marks(agent, AGENTS),
             "fits": _fits(texts),

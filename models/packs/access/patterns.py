@@ -100,7 +100,9 @@ SECRETS = (
 )
 
 PROBES = (
-    *("/wp-login", "/wp-admin", "/wp-content/", "/wp-includes/", "xmlrpc.php", "/wp-json/"),
+    # Not all of /wp-content/: a site that has moved is asked for its old uploads for years.
+    *("/wp-login", "/wp-admin", "/wp-content/plugins", "/wp-content/themes", "/wp-includes/"),
+    *("xmlrpc.php", "/wp-json/"),
     *("phpmyadmin", "/pma/", "/myadmin", "/mysqladmin", "/dbadmin", "/adminer", "/sqladmin"),
     *("/cgi-bin/", "/administrator/", "/admin.php", "/manager/html", "/jmx-console", "/invoker/"),
     *("/solr/", "/actuator", "/boaform", "/hnap1", "/setup.cgi", "/_ignition", "/telescope/"),
@@ -122,6 +124,32 @@ PROBES = (
     *("com_jinc", "com_fabrik", "com_jce", "/sites/all/modules", "/plus/download.php", "/dede/"),
     *("_aspcms", "/e/doinfo", "/utility/convert/"),
 )
+
+LEFTOVERS = tuple(
+    f"{ending}{end}"
+    for ending in (
+        *(".bak", ".old", ".orig", ".save", ".swp", ".sql", ".sql.gz", ".sql.zip", ".sql.tar"),
+        *(".mdb", ".inc", ".php~", ".asp~", ".jsp~", ".xml~", ".conf~"),
+    )
+    for end in (END, "?")
+)
+"""Copies that editors and administrators leave behind."""
+
+COURTESIES = (
+    *("/robots.txt", "/sitemap", "/ads.txt", "/app-ads.txt", "/humans.txt", "/llms.txt"),
+    *("/.well-known/", "/security.txt", "/favicon", "/apple-touch-icon", "/apple-app-site"),
+    *("/browserconfig.xml", "manifest.json", "/site.webmanifest", "/crossdomain.xml"),
+    *("/opensearch.xml", "/feed", "/rss", "/atom", "/wpad.dat", "/service-worker", "/sw.js"),
+)
+"""What browsers, crawlers and readers ask every site for, whether it has it or not."""
+
+CALLS = (
+    *("/api/", "/api?", f"/api{END}", "/graphql", "/rest/", "rpc", "/ajax", "-ajax", "/wp-json/"),
+    *("/wp-cron", "/ocs/", "/ws/", "/socket", "hook", "/v1/", "/v2/", "/v3/", f".json{END}"),
+    *(".json?", "/collect", "/beacon", "/track", "/batch", "/events", "/metrics", "/telemetry"),
+    *("/token", "/sync", "/saml", "/oauth"),
+)
+"""Where programs and the scripts in pages ask and post: no forms that a person fills in."""
 
 LOGINS = (
     *("/login", "/log-in", "/signin", "/sign-in", "/logon", "/wp-login", "/xmlrpc.php", "login."),
@@ -169,9 +197,11 @@ PATHS = Automaton.of(
         "expression": EXPRESSION,
         "scripting": SCRIPTING,
         "secret": SECRETS,
-        "probe": PROBES,
+        "probe": (*PROBES, *LEFTOVERS),
         "login": LOGINS,
         "asset": ASSETS,
+        "courtesy": COURTESIES,
+        "call": CALLS,
     }
 )
 """Groups found in a path with its query."""
@@ -184,6 +214,7 @@ AGENTS = Automaton.of(
         "expression": EXPRESSION,
         "sql": ("' or '", "union select ", "sleep(", "benchmark("),
         "empty": (START + END, f"{START}-{END}"),
+        "browser": (f"{START}mozilla/", f"{START}opera/"),
     }
 )
 """Groups found in a user agent."""
