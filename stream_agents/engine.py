@@ -6,7 +6,7 @@ Two pure stages. `Detection` reads `events.<pack>`: event -> features -> score a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,13 @@ from models.artifacts import Champion
 from models.contracts import Action, ActionTaken, ScoredEvent
 from models.pack import DomainPack
 from models.reasons import Explainer
+from models.regime import Regime
 from models.rules import fire
 from producer.records import Record, actions_topic, decisions_topic, events_topic
 from stream_agents.answers import Answer, ResultStore
+from stream_agents.deciding import Deciding
+from stream_agents.keeping import to_keep
+from stream_agents.kept import DecisionStore
 from stream_agents.lines import Lines, read_lines
 from stream_agents.outcomes import (
     advance,
@@ -35,8 +39,8 @@ from stream_agents.outcomes import (
     tally_taken,
 )
 from stream_agents.stage import Change, Folded, Memory, Place
-
-ACTIONS = tuple(action.name.lower() for action in Action)
+from stream_agents.standings import NAMES as STANDINGS
+from stream_agents.standings import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,27 @@ class Judged:
 
 
 class Detection:
-    """events.<pack> -> features -> scores and rules -> decisions.<pack>."""
+    """events.<pack> -> features -> scores and rules -> decisions.<pack>.
 
-    def __init__(self, pack: DomainPack, champion: Champion) -> None:
+    Args:
+        regime: The policy and the lists in force now; the pack's own policy if None.
+    """
+
+    def __init__(
+        self, pack: DomainPack, champion: Champion, regime: Callable[[], Regime] | None = None
+    ) -> None:
         self._pack = pack
+        self._regime = regime or of_pack(pack)
         self._champion = champion
         self._kernel = WindowKernel(pack.features)
         self._explainer = Explainer(pack, champion)
         self._decoder = msgspec.json.Decoder(pack.event)
         self._severity = np.array([int(rule.severity) for rule in pack.rules], np.int64)
         self._skew_us = int(pack.max_skew.total_seconds() * 1e6)
+
+    @property
+    def layout(self) -> str:
+        return f"features-{self._kernel.layout.fingerprint:04x}"
 
     def decode(self, records: Sequence[Record], poisoned: Sequence[Place] = ()) -> EventChunk:
         lines = self._named(read_lines(records, self._decoder, poisoned))
@@ -158,7 +173,7 @@ class Detection:
             for event, name, score in rows
         ]
         severity = (judged.fired * self._severity).max(axis=1, initial=0)
-        notable = self._pack.policy.actions(judged.scores, severity) > Action.ALLOW
+        notable = self._regime().policy.actions(judged.scores, severity) > Action.ALLOW
         decided = ~(judged.repeated | judged.late)
         self._explain(made, judged, np.flatnonzero(notable & decided))
         for number in np.flatnonzero(judged.repeated).tolist():
@@ -216,32 +231,52 @@ class OutcomeChunk:
 
 
 class Decision:
-    """decisions.<pack> -> action -> actions.<pack>, and the answer to whoever waits."""
+    """decisions.<pack> -> action -> actions.<pack>, and the answer to whoever waits.
 
-    def __init__(self, pack: DomainPack, results: ResultStore) -> None:
+    Args:
+        regime: The policy and the lists in force now; the pack's own policy if None.
+        kept: Where answers other than allow are kept to be explained; nowhere if None.
+    """
+
+    def __init__(
+        self,
+        pack: DomainPack,
+        results: ResultStore,
+        regime: Callable[[], Regime] | None = None,
+        kept: DecisionStore | None = None,
+    ) -> None:
         self._pack = pack
         self._results = results
+        self._kept = kept
         self._decoder = msgspec.json.Decoder(ScoredEvent)
-        self._severity = {rule.name: int(rule.severity) for rule in pack.rules}
-        ttl = pack.policy.ttl
-        self._ttl_s = [int(ttl[a].total_seconds()) if a in ttl else None for a in Action]
+        self._deciding = Deciding(pack, regime or of_pack(pack))
+
+    @property
+    def layout(self) -> str:
+        return f"standings-{VERSION}"
 
     def decode(self, records: Sequence[Record], poisoned: Sequence[Place] = ()) -> OutcomeChunk:
-        return OutcomeChunk(records, poisoned, {record.partition: () for record in records})
+        # The standings of all entities: which of them a record is about is not known yet.
+        return OutcomeChunk(records, poisoned, {record.partition: STANDINGS for record in records})
 
     def fold(self, chunk: OutcomeChunk, memory: Memory) -> Folded:
         pack = self._pack.name
         records, upstream, alarms = first_copies(chunk.records, memory.fences)
         lines = read_lines(records, self._decoder, chunk.poisoned)
-        taken = of_all_lines(self._actions(lines.events), lines, ActionTaken)
+        decided = self._deciding.decide(lines, memory)
+        taken = of_all_lines(decided.actions, lines, ActionTaken)
         tallies = tally_taken(lines, taken)
         changes = {
-            partition: Change(replace(fence, upstream=upstream[partition]))
+            partition: Change(
+                replace(fence, upstream=upstream[partition]), decided.states.get(partition, {})
+            )
             for partition, fence in advance(memory.fences, chunk.records, tallies).items()
         }
         out = publish(actions_topic(pack), memory.fences, lines, taken)
         dead = lines.dead_letters(decisions_topic(pack))
-        return Folded([*out, *dead], changes, tallies, alarms)
+        alarms += ["standings-full"] if decided.dropped else []
+        kept = to_keep(lines, taken, tallies)
+        return Folded([*out, *dead], changes, tallies, alarms, kept)
 
     async def answer(self, folded: Folded) -> None:
         answers = []
@@ -252,40 +287,14 @@ class Decision:
                 answers.append(Answer(named["batch"], part, named["reply"], record.value))
         if answers:
             await self._results.write(answers)
+        if folded.kept and self._kept is not None:
+            await self._kept.keep(folded.kept)
 
-    def _actions(self, events: Sequence[ScoredEvent]) -> list[ActionTaken]:
-        score = np.array([event.score for event in events], np.float64)
-        severity = np.array([self._worst(event.rules) for event in events], np.int64)
-        chosen = self._pack.policy.actions(score, severity).tolist()
-        return [self._taken(event, action) for event, action in zip(events, chosen, strict=True)]
 
-    def _worst(self, rules: tuple[str, ...]) -> int:
-        return max((self._severity.get(rule, 0) for rule in rules), default=0)
-
-    def _taken(self, event: ScoredEvent, action: int) -> ActionTaken:
-        if event.outcome != "decided":
-            return ActionTaken(
-                event.event_id,
-                event.outcome,
-                entity=event.entity,
-                occurred_at=event.occurred_at,
-                duplicate_of=event.duplicate_of,
-                error=event.error,
-            )
-        return ActionTaken(
-            event.event_id,
-            event.outcome,
-            ACTIONS[action],  # type: ignore[arg-type]  # the names of Action are the literals
-            event.entity,
-            event.occurred_at,
-            event.score,
-            self._ttl_s[action],
-            event.rules,
-            event.reasons,
-            event.features,
-            event.model,
-            self._pack.policy.version,
-        )
+def of_pack(pack: DomainPack) -> Callable[[], Regime]:
+    """The pack's own policy, and nobody on a list."""
+    regime = Regime(pack.policy)
+    return lambda: regime
 
 
 def _repeated(chunk: EventChunk, memory: Memory) -> Mask:

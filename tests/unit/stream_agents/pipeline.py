@@ -22,6 +22,7 @@ from producer.records import (
 )
 from stream_agents.answers import MemoryResults
 from stream_agents.engine import Decision, Detection
+from stream_agents.kept import MemoryDecisions
 from stream_agents.memory import MemoryBroker, MemoryLog, MemoryStore
 from stream_agents.metrics import StageMetrics
 from stream_agents.stage import Stage
@@ -69,6 +70,7 @@ class Pipeline:
         self.broker.create(DEAD_LETTER, 1)
         self.store, self.fences = MemoryStore(), MemoryStore()
         self.results = MemoryResults()
+        self.kept = MemoryDecisions()
         self._chunks = chunks or [1_000_000]
 
     def send(self, *lines: bytes, partition: int = 0, headers: Headers = ()) -> Record:
@@ -86,7 +88,8 @@ class Pipeline:
         await self._drained(EVENTS, Detection(PACK, CHAMPION), self.store)
 
     async def decide(self) -> None:
-        await self._drained(DECISIONS, Decision(PACK, self.results), self.fences)
+        decision = Decision(PACK, self.results, kept=self.kept)
+        await self._drained(DECISIONS, decision, self.fences)
 
     def values(self, topic: str, partition: int = 0) -> list[bytes]:
         return [record.value for record in self.broker.topics[topic].partitions[partition]]
@@ -114,7 +117,8 @@ class Pipeline:
             },
             "dead": sorted(map(repr, self.dead_letters())),
             "answers": self.results.batches,
-            "states": self.store.states,
+            "kept": self.kept.kept,
+            "states": (self.store.states, self.fences.states),
             "seen": self.store.rings,
             "fences": (self.store.fences, self.fences.fences),
         }

@@ -1,0 +1,254 @@
+"""From scored events to actions: by score and rules, by what is in force, and by the lists.
+
+An event of which nothing is found, by an entity of which nothing is known, is allowed in one line;
+only the others are looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_store.columns import Ints, TextColumn
+from feature_store.text import INVALID_TIME, parse_times
+from models.contracts import Action, ActionTaken, Reason, ScoredEvent
+from models.lists import Entry
+from models.pack import DomainPack
+from models.policy import Policy, micros
+from models.regime import Regime
+from models.standing import Standing, after_finding
+from producer.instants import rfc3339
+from stream_agents.lines import Lines
+from stream_agents.stage import Memory
+from stream_agents.standings import Draft, Ledger
+
+ACTIONS = tuple(action.name.lower() for action in Action)
+SECOND = 1_000_000
+ENTITY = attrgetter("entity")
+TIME = attrgetter("occurred_at")
+UNEXPLAINED = (Reason("score", "the score alone, by a policy that came after it was explained"),)
+
+
+@dataclass(slots=True)
+class Decided:
+    """What came of a chunk's events.
+
+    Args:
+        actions: One an event.
+        states: Per partition, the changed shards of standings.
+        dropped: Standings forgotten early, for lack of room.
+    """
+
+    actions: list[ActionTaken]
+    states: dict[int, dict[str, bytes]] = field(default_factory=dict)
+    dropped: int = 0
+
+
+class Deciding:
+    """Maps scored events to actions; what it remembers of entities is in the states it is given.
+
+    Args:
+        regime: The policy and the lists in force now.
+    """
+
+    def __init__(self, pack: DomainPack, regime: Callable[[], Regime]) -> None:
+        self._severity = {rule.name: int(rule.severity) for rule in pack.rules}
+        self._regime = regime
+        self._ledgers: defaultdict[int, Ledger] = defaultdict(Ledger)
+
+    def decide(self, lines: Lines[ScoredEvent], memory: Memory) -> Decided:
+        regime, events = self._regime(), lines.events
+        own = self._own(regime.policy, events)
+        decided = Decided(taken_alone(events, own.tolist(), regime))
+        for partition, first, end in spans(lines):
+            ledger = self._ledgers[partition]
+            ledger.read(memory.states[partition])
+            watched = first + watched_of(events[first:end], own[first:end], ledger, regime)
+            if len(watched):
+                draft = Draft(ledger, regime.policy)
+                judging = Judging(regime, draft, self._severity)
+                for number, event, at in timed(events, watched):
+                    decided.actions[number] = judging.taken(event, at, int(own[number]))
+                decided.states[partition] = draft.written()
+                decided.dropped += draft.dropped
+        return decided
+
+    def _own(self, policy: Policy, events: Sequence[ScoredEvent]) -> Ints:
+        """The action that each event earns by itself."""
+        score = np.array([event.score for event in events], np.float64)
+        severity = [worst(event.rules, self._severity) if event.rules else 0 for event in events]
+        return policy.actions(score, np.array(severity, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Judges one event after the other of a partition, in offset order."""
+
+    regime: Regime
+    draft: Draft
+    severity: Mapping[str, int]
+
+    def taken(self, event: ScoredEvent, at: int, own: int) -> ActionTaken:
+        """The action about an event that earns `own` by itself."""
+        covering = self.regime.lists.covering(event.entity)
+        listed = covering.at(at)
+        if listed is not None and listed.listed == "allow":
+            self.draft.forget(event.entity)
+            return self._taken(event, Action.ALLOW, 0, (on_list(listed), *event.reasons))
+        live = self._live(event, at, own, covering.cleared(at))
+        return self._strictest(event, at, own, live, listed)
+
+    def _live(self, event: ScoredEvent, at: int, own: int, cleared: int) -> Standing | None:
+        """What is in force against the event's entity, after the event's own finding."""
+        standing = self.draft.of(event.entity, at, cleared)
+        if self.regime.policy.does_hold(own):
+            rule = finding(event.rules, self.severity)
+            standing = after_finding(self.regime.policy, standing, own, at, rule)
+            self.draft.put(event.entity, standing, at)
+        return standing if standing is not None and at < standing.until else None
+
+    def _strictest(
+        self, event: ScoredEvent, at: int, own: int, live: Standing | None, denied: Entry | None
+    ) -> ActionTaken:
+        """The strictest of the event's own action, the one in force and a deny entry's."""
+        claims, reasons = [(own, self._ttl_us(own))], []
+        if denied is not None:
+            ends = denied.until_us
+            left_us = self._ttl_us(Action.BLOCK) if ends is None else ends - at
+            claims.append((Action.BLOCK, left_us))
+            reasons.append(on_list(denied))
+        if live is not None:
+            claims.append((live.action, live.until - at))
+            reasons += [in_force(live)] if live.action > own else []
+        action, ttl_us = max(claims)
+        told = event.reasons or (UNEXPLAINED if own else ())
+        return self._taken(event, action, ttl_us, (*reasons, *told))
+
+    def _ttl_us(self, action: int) -> int:
+        """For how long an action holds by itself, in microseconds; 0 if it does not."""
+        return micros(self.regime.policy.ttl.get(Action(action), timedelta()))
+
+    def _taken(
+        self, event: ScoredEvent, action: int, ttl_us: int, reasons: tuple[Reason, ...]
+    ) -> ActionTaken:
+        return taken(event, action, seconds(ttl_us), reasons, self.regime.version)
+
+
+def taken_alone(
+    events: Sequence[ScoredEvent], own: Sequence[int], regime: Regime
+) -> list[ActionTaken]:
+    """Every event's action as if nothing was in force and nobody on a list."""
+    version, ttl = regime.version, regime.policy.ttl
+    ttl_s = [seconds(micros(ttl.get(action, timedelta()))) for action in Action]
+    return [
+        taken(
+            event, action, ttl_s[action], event.reasons or (UNEXPLAINED if action else ()), version
+        )
+        if event.outcome == "decided"
+        else undecided(event)
+        for event, action in zip(events, own, strict=True)
+    ]
+
+
+def taken(
+    event: ScoredEvent, action: int, ttl_s: int | None, reasons: tuple[Reason, ...], version: str
+) -> ActionTaken:
+    return ActionTaken(
+        event.event_id,
+        "decided",
+        ACTIONS[action],  # type: ignore[arg-type]  # the names of Action are the literals
+        event.entity,
+        event.occurred_at,
+        event.score,
+        ttl_s,
+        event.rules,
+        reasons,
+        event.features,
+        event.model,
+        version,
+    )
+
+
+def seconds(length_us: int) -> int | None:
+    """Whole seconds, rounded up; None for nothing."""
+    return -(-length_us // SECOND) or None
+
+
+def undecided(event: ScoredEvent) -> ActionTaken:
+    return ActionTaken(
+        event.event_id,
+        event.outcome,
+        entity=event.entity,
+        occurred_at=event.occurred_at,
+        duplicate_of=event.duplicate_of,
+        error=event.error,
+    )
+
+
+def spans(lines: Lines[ScoredEvent]) -> Iterator[tuple[int, int, int]]:
+    """A chunk's partitions, each with the numbers of its first event and of the next one's."""
+    partitions = np.array([record.partition for record in lines.records], np.int64)
+    partition_of = partitions[lines.record_of]
+    starts = np.flatnonzero(np.diff(partition_of, prepend=-1)).tolist()
+    for first, end in pairwise([*starts, len(partition_of)]):
+        yield int(partition_of[first]), first, end
+
+
+def watched_of(
+    events: Sequence[ScoredEvent], own: Ints, ledger: Ledger, regime: Regime
+) -> NDArray[np.intp]:
+    """The numbers of the events whose action depends on more than themselves, or that are findings.
+
+    Those are all events of an entity with a standing, on a list, or with a finding among them.
+    """
+    entities = list(map(ENTITY, events))
+    unique = set(entities)
+    watched = unique & ledger.known.keys()
+    watched |= regime.lists.covered(unique)
+    if regime.policy.holds is not None:
+        watched |= {entities[i] for i in np.flatnonzero(own >= regime.policy.holds).tolist()}
+    if not watched:
+        return np.zeros(0, np.intp)
+    return np.array([i for i, entity in enumerate(entities) if entity in watched], np.intp)
+
+
+def timed(
+    events: Sequence[ScoredEvent], numbers: NDArray[np.intp]
+) -> Iterator[tuple[int, ScoredEvent, int]]:
+    """The decided ones of some events, each with its number and its time in microseconds."""
+    chosen = [events[number] for number in numbers.tolist()]
+    times = parse_times(TextColumn.of(list(map(TIME, chosen)))).tolist()
+    for number, event, at in zip(numbers.tolist(), chosen, times, strict=True):
+        if event.outcome == "decided" and at != INVALID_TIME:
+            yield number, event, at
+
+
+def worst(rules: tuple[str, ...], severity: Mapping[str, int]) -> int:
+    return max([severity.get(rule, 0) for rule in rules])
+
+
+def finding(rules: tuple[str, ...], severity: Mapping[str, int]) -> str:
+    """The rule to name as what was found: the first of the worst."""
+    return max(rules, key=lambda rule: severity.get(rule, 0), default="score")
+
+
+def on_list(entry: Entry) -> Reason:
+    until = "" if entry.until_us is None else f" until {rfc3339(entry.until_us)}"
+    note = f" ({entry.note})" if entry.note else ""
+    return Reason(
+        f"on_{entry.listed}_list", f"on the {entry.listed} list: {entry.name}{until}{note}"
+    )
+
+
+def in_force(live: Standing) -> Reason:
+    action = ACTIONS[live.action]
+    strike = f", strike {live.strikes}" if live.strikes > 1 else ""
+    text = f"{action} in force until {rfc3339(live.until)}, for {live.rule}{strike}"
+    return Reason(f"{action}_in_force", text)
