@@ -10,6 +10,8 @@ from models.catalog import pack_named
 from producer.records import events_topic
 from stream_agents.engine import Detection
 from stream_agents.process import run_agent
+from stream_agents.regime_store import RedisRegimes
+from stream_agents.regimes import Current
 from stream_agents.settings import AgentSettings
 from stream_agents.warm import warm
 
@@ -17,7 +19,8 @@ from stream_agents.warm import warm
 def main() -> None:
     settings = AgentSettings()
     pack = pack_named(settings.pack)
-    detection = Detection(pack, champion_of(pack.name, settings.champion))
+    regime = Current(pack, RedisRegimes(settings.redis, pack.name))
+    detection = Detection(pack, champion_of(pack.name, settings.champion), regime.now)
     warm(pack, detection)
     keep = pack.features.longest + timedelta(days=settings.retention_days)
     store = RedisOnlineStore(connect(settings.redis), pack.name, pack.features.entity, keep)
@@ -27,6 +30,7 @@ def main() -> None:
         topic=events_topic(pack.name),
         stage=detection,
         store=store,
+        regime=regime,
         port=settings.ingestion_port,
     )
 

@@ -14,6 +14,7 @@ from feature_store.fence import OnlineStore
 from producer.topics import topic_id
 from stream_agents.journal import configure
 from stream_agents.metrics import StageMetrics
+from stream_agents.regimes import Current
 from stream_agents.rim import FaustLog, Rim, build_app
 from stream_agents.settings import AgentSettings
 from stream_agents.stage import Stage
@@ -30,6 +31,7 @@ def run_agent(
     topic: str,
     stage: Stage,
     store: OnlineStore,
+    regime: Current,
     port: int,
 ) -> None:
     """Runs until SIGTERM; anything unexpected ends the process, and a supervisor restarts it."""
@@ -40,7 +42,7 @@ def run_agent(
     # Faust's threads make loops of their own: the policy reaches them all.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     try:
-        asyncio.run(_run(name, settings, topic, stage, store, port))
+        asyncio.run(_run(name, settings, topic, stage, store, regime, port))
     except Exception:  # the process's rim: nothing acknowledged is lost, the next owner redoes it
         log.exception("agent stopped", agent=name)
         sys.stdout.flush()
@@ -50,7 +52,13 @@ def run_agent(
 
 
 async def _run(
-    name: str, settings: AgentSettings, topic: str, stage: Stage, store: OnlineStore, port: int
+    name: str,
+    settings: AgentSettings,
+    topic: str,
+    stage: Stage,
+    store: OnlineStore,
+    regime: Current,
+    port: int,
 ) -> None:
     metrics = StageMetrics(settings.pack, name)
     app = build_app(name, settings)
@@ -60,5 +68,6 @@ async def _run(
     worker = Worker(stage, store, transport, epoch, metrics, limits)
     rim = Rim(app, topic, worker, metrics, settings)
     serve(port, metrics.registry, lambda: rim.is_assigned)
-    await rim.run()
+    async with regime.followed(settings.deadline_s):
+        await rim.run()
     log.info("agent stopped", agent=name)
