@@ -16,7 +16,9 @@ from uuid_utils import uuid7
 from api import openapi
 from api.analyses import Analyses, Publisher
 from api.features import FeatureReader, StateReader
+from api.governing import Governor
 from api.health import Check, health_routes
+from api.lists import lists_routes, policy_routes
 from api.metrics import ApiMetrics
 from api.problems import Problem, of_status
 from api.requests import Reader
@@ -25,6 +27,7 @@ from api.settings import ApiSettings
 from api.tracing import Traced
 from models.pack import DomainPack
 from stream_agents.answers import Replies
+from stream_agents.regimes import RegimeStore
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -38,6 +41,7 @@ class Surroundings:
         stores: Where the entities of each pack are kept.
         partitions: Of every topic.
         checks: What `/ready` asks, by the part's name.
+        regimes: Where the lists and the policy changes of each pack are kept.
     """
 
     publisher: Publisher
@@ -46,6 +50,7 @@ class Surroundings:
     stores: Mapping[str, StateReader]
     partitions: int
     checks: Mapping[str, Check] = field(default_factory=dict)
+    regimes: Mapping[str, RegimeStore] = field(default_factory=dict)
 
 
 def create_app(
@@ -74,6 +79,9 @@ def create_app(
         metrics,
     )
     app.include_router(routes(door))
+    governors = {name: Governor(around.packs[name], at) for name, at in around.regimes.items()}
+    app.include_router(lists_routes(governors))
+    app.include_router(policy_routes(governors))
     app.include_router(health_routes(around.checks, metrics))
     app.add_middleware(Traced, metrics=metrics, new_id=new_id)
     events = [pack.event for pack in around.packs.values()]

@@ -81,3 +81,27 @@ INVALID: dict[str, Any] = {
     "detail": "no event of the batch is valid",
     "errors": [{"detail": "status must be 100 to 999", "pointer": "/events/0/status"}],
 }
+NEW_ENTRY: dict[str, Any] = {"entry": "203.0.113.0/24", "ttl_s": 7200, "note": "abuse report 7"}
+ENTRY: dict[str, Any] = {
+    "entry": "203.0.113.0/24",
+    "until": "2026-11-21T05:00:00.000Z",
+    "note": "abuse report 7",
+    "author": "",
+    "added_at": "2026-11-21T03:00:00.000Z",
+}
+CHANGED: dict[str, Any] = {"pack": "access", "list": "deny", "revision": 12, "entry": ENTRY}
+LIST: dict[str, Any] = {"pack": "access", "list": "deny", "revision": 12, "entries": [ENTRY]}
+CHANGES: dict[str, Any] = {"score": {"alert": 0.95, "challenge": 0.99}}
+POLICY: dict[str, Any] = {
+    "pack": "access",
+    "version": "access-1+policy.2",
+    "revision": 2,
+    "policy": {
+        **CHANGES,
+        "severity": {"low": "alert", "medium": "challenge", "high": "block"},
+        "ttl": {"alert": "10m", "challenge": "1h", "block": "4h"},
+        "holds": "block",
+        "escalation": {"factor": 2, "longest": "7d", "forgotten_after": "7d"},
+    },
+    "changes": CHANGES,
+}

@@ -15,7 +15,16 @@ from starlette.responses import Response
 
 from api import examples
 from api.problems import MEDIA_TYPE, ProblemDetails
-from api.schemas import Analysis, EntityFeatures, Health, Pending
+from api.schemas import (
+    Analysis,
+    EntityFeatures,
+    EntryChanged,
+    Health,
+    ListShown,
+    NewEntry,
+    Pending,
+    PolicyShown,
+)
 
 REF = "#/components/schemas/{name}"
 ARGUMENT = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {8,}.*)*)", re.MULTILINE)
@@ -201,6 +210,7 @@ def without_defaults(described: dict[str, Any]) -> None:
 
 def schemas(events: Iterable[type[msgspec.Struct]]) -> dict[str, Any]:
     ours: list[Any] = [Analysis, Pending, EntityFeatures, Health, ProblemDetails]
+    ours += [NewEntry, EntryChanged, ListShown, PolicyShown]
     kinds = list(events)
     _, components = msgspec.json.schema_components([*ours, *kinds], ref_template=REF)
     described = {name: with_descriptions(schema) for name, schema in components.items()}

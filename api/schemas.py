@@ -7,13 +7,15 @@ them is part of the latency that a caller sees.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from api.faults import Fault
 from models.contracts import Reason
+from models.lists import LONGEST_NOTE
+from models.regime import PolicyFile
 
 
 class EventResult(msgspec.Struct, frozen=True):
@@ -99,6 +101,79 @@ class EntityFeatures(msgspec.Struct, frozen=True):
     entity: str
     at: str
     features: Mapping[str, float | None]
+
+
+class NewEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An entry for a list; one of the same name on the same list is replaced.
+
+    Args:
+        entry: An address, a range of addresses (CIDR), or any other entity's name, exactly.
+        until: RFC 3339; it covers the events before this time. Absent for all.
+        ttl_s: In the place of `until`: so many seconds from now.
+        note: Why; told to whoever meets the entry in an answer.
+        author: Who wants it.
+    """
+
+    entry: str
+    until: str | None = None
+    ttl_s: Annotated[int, msgspec.Meta(ge=1, le=10**10)] | None = None
+    note: Annotated[str, msgspec.Meta(max_length=LONGEST_NOTE)] = ""
+    author: Annotated[str, msgspec.Meta(max_length=LONGEST_NOTE)] = ""
+
+
+class ShownEntry(msgspec.Struct, frozen=True):
+    """A list's entry.
+
+    Args:
+        entry: In its one way of writing: `203.0.113.7` for `::ffff:203.0.113.7`.
+        until: When it ends; null for never.
+        added_at: When it was put on the list; null where it was taken off.
+    """
+
+    entry: str
+    until: str | None = None
+    note: str = ""
+    author: str = ""
+    added_at: str | None = None
+
+
+class ListShown(msgspec.Struct, frozen=True):
+    """A list's entries that have not ended.
+
+    Args:
+        revision: Of both lists; answers name it in their policy: `access-1+lists.12`.
+    """
+
+    pack: str
+    list: Literal["allow", "deny"]
+    revision: int
+    entries: Sequence[ShownEntry]
+
+
+class EntryChanged(msgspec.Struct, frozen=True):
+    """An entry that was put on a list or taken off it; `revision` as in `ListShown`."""
+
+    pack: str
+    list: Literal["allow", "deny"]
+    revision: int
+    entry: ShownEntry
+
+
+class PolicyShown(msgspec.Struct, frozen=True):
+    """The policy in force for a pack.
+
+    Args:
+        version: Stands in every answer.
+        revision: How often it was changed.
+        policy: All of it.
+        changes: What differs from the pack's own; null for nothing.
+    """
+
+    pack: str
+    version: str
+    revision: int
+    policy: PolicyFile
+    changes: PolicyFile | None = None
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from models.pack import DomainPack
 from producer.publisher import Publisher
 from producer.settings import Connections
 from producer.topics import ensure_topics
+from stream_agents.regime_store import RedisRegimes
 from stream_agents.results import READ_RETRIES, RedisReplies, connected
 
 log = structlog.get_logger("api")
@@ -41,6 +42,7 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
         )
         for pack in PACKS
     }
+    regimes = {pack.name: RedisRegimes(connections.redis, pack.name) for pack in PACKS}
 
     async def kafka() -> None:
         for pack in PACKS:
@@ -58,6 +60,8 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, publisher.close)
             stack.push_async_callback(states.aclose)
+            for regime in regimes.values():
+                stack.push_async_callback(regime.aclose)
             await stack.enter_async_context(replies)
             await attempt(kafka)
             for pack in PACKS:

@@ -18,6 +18,7 @@ from models.packs.access.events import AccessEvent
 from producer.partitioning import partition_of
 from producer.records import OutRecord
 from stream_agents.answers import Answer, MemoryResults, Replies
+from stream_agents.regimes import MemoryRegimes, RegimeStore
 
 PARTITIONS = 4
 REPLY = "api-1"
@@ -96,9 +97,11 @@ def api(
     is_held: bool = False,
     states: States | None = None,
     checks: Mapping[str, Check] | None = None,
+    regimes: RegimeStore | None = None,
 ) -> Api:
     """The application on a loop-back, asked in this process."""
-    return api_on(LoopBack(MemoryResults(), is_held), settings, states=states, checks=checks)
+    publisher = LoopBack(MemoryResults(), is_held)
+    return api_on(publisher, settings, states=states, checks=checks, regimes=regimes)
 
 
 def api_on(
@@ -108,6 +111,7 @@ def api_on(
     states: States | None = None,
     checks: Mapping[str, Check] | None = None,
     replies: Replies | None = None,
+    regimes: RegimeStore | None = None,
 ) -> Api:
     """The application on a publisher, with other surroundings where they are given."""
     around = Surroundings(
@@ -117,6 +121,7 @@ def api_on(
         stores={pack.name: states or States() for pack in PACKS},
         partitions=PARTITIONS,
         checks=checks or {},
+        regimes={pack.name: regimes or MemoryRegimes() for pack in PACKS},
     )
     transport = httpx.ASGITransport(create_app(settings or ApiSettings(), around))
     return Api(httpx.AsyncClient(transport=transport, base_url="http://api"), publisher)

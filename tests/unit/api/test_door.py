@@ -12,7 +12,14 @@ from structlog.typing import EventDict
 
 from api import examples
 from api.problems import KINDS
-from api.schemas import Analysis, EntityFeatures, Pending
+from api.schemas import (
+    Analysis,
+    EntityFeatures,
+    EntryChanged,
+    ListShown,
+    Pending,
+    PolicyShown,
+)
 from models.errors import Unavailable
 from tests.unit.api.loopback import Api, States, api, event
 
@@ -201,12 +208,23 @@ async def test_the_example_requests_work(body: str, content_type: str) -> None:
     assert answer.json()["summary"]["invalid"] == 0
 
 
+async def test_the_example_entry_and_policy_work() -> None:
+    to = api()
+    added = await to.client.post("/v1/lists/access/deny", json=examples.NEW_ENTRY)
+    changed = await to.client.put("/v1/policies/access", json=examples.CHANGES)
+
+    assert (added.status_code, changed.status_code) == (201, 200)
+
+
 @pytest.mark.parametrize(
     ("example", "struct"),
     [
         (examples.ANALYSIS, Analysis),
         (examples.PENDING, Pending),
         (examples.FEATURES, EntityFeatures),
+        (examples.CHANGED, EntryChanged),
+        (examples.LIST, ListShown),
+        (examples.POLICY, PolicyShown),
     ],
 )
 def test_the_example_answers_are_what_we_send(

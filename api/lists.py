@@ -1,0 +1,134 @@
+"""Routes to the lists and to the policy: validate, call, translate.
+
+A change is in force in every agent within about a second, without a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from time import time_ns
+from typing import TypeVar
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import lists_openapi as openapi
+from api.faults import fault_of
+from api.governing import Governor, Listed
+from api.problems import KINDS, Problem
+from api.requests import unknown_pack
+from api.routes import as_json, body_of, unavailable
+from api.schemas import EntryChanged, NewEntry
+from models.errors import Unavailable
+from models.regime import PolicyFile
+
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+
+ENTRY = msgspec.json.Decoder(NewEntry)
+POLICY = msgspec.json.Decoder(PolicyFile)
+LISTS: Mapping[str, Listed] = {"allow": "allow", "deny": "deny"}
+MOST_BYTES = 64 * 1024
+
+
+def lists_routes(governors: Mapping[str, Governor]) -> APIRouter:
+    router = APIRouter()
+
+    async def show(request: Request, pack: str, listed: str) -> Response:
+        call = governor(governors, pack).listed(list_named(listed), now_us())
+        return as_json(await reached(request, call))
+
+    async def add(request: Request, pack: str, listed: str) -> Response:
+        to, on = governor(governors, pack), list_named(listed)
+        new = read(ENTRY, await body_of(request, MOST_BYTES), "invalid-entry")
+        changed = await reached(request, to.add(on, new, now_us()))
+        tell(request, changed)
+        return as_json(changed, 201)
+
+    async def remove(request: Request, pack: str, listed: str, entry: str) -> Response:
+        call = governor(governors, pack).remove(list_named(listed), entry, now_us())
+        changed = await reached(request, call)
+        tell(request, changed)
+        return as_json(changed)
+
+    router.add_api_route("/v1/lists/{pack}/{listed}", show, **openapi.LIST)
+    router.add_api_route("/v1/lists/{pack}/{listed}", add, **openapi.ADD)
+    router.add_api_route("/v1/lists/{pack}/{listed}/{entry:path}", remove, **openapi.REMOVE)
+    return router
+
+
+def policy_routes(governors: Mapping[str, Governor]) -> APIRouter:
+    router = APIRouter()
+
+    async def policy(request: Request, pack: str) -> Response:
+        return as_json(await reached(request, governor(governors, pack).policy()))
+
+    async def change(request: Request, pack: str) -> Response:
+        of = governor(governors, pack)
+        changes = read(POLICY, await body_of(request, MOST_BYTES), "invalid-policy")
+        return await changed_to(request, of, changes)
+
+    async def reset(request: Request, pack: str) -> Response:
+        return await changed_to(request, governor(governors, pack), None)
+
+    router.add_api_route("/v1/policies/{pack}", policy, **openapi.POLICY)
+    router.add_api_route("/v1/policies/{pack}", change, **openapi.CHANGE_POLICY)
+    router.add_api_route("/v1/policies/{pack}", reset, **openapi.RESET_POLICY)
+    return router
+
+
+def governor(governors: Mapping[str, Governor], pack: str) -> Governor:
+    if pack not in governors:
+        raise unknown_pack(governors)
+    return governors[pack]
+
+
+async def changed_to(request: Request, of: Governor, changes: PolicyFile | None) -> Response:
+    shown = await reached(request, of.change_policy(changes))
+    request.state.told.update(pack=shown.pack, policy=shown.version)
+    return as_json(shown)
+
+
+async def reached(request: Request, call: Awaitable[Asked]) -> Asked:
+    """What a call of the store answers; the store's absence as the problem that it is."""
+    try:
+        return await call
+    except Unavailable as error:
+        request.state.told["error"] = str(error)
+        raise unavailable() from error
+
+
+def tell(request: Request, changed: EntryChanged) -> None:
+    """Who is let through is worth a line: what was changed, and by whom."""
+    request.state.told.update(
+        pack=changed.pack,
+        list=changed.list,
+        revision=changed.revision,
+        entry=changed.entry.entry,
+        author=changed.entry.author,
+    )
+
+
+def list_named(text: str) -> Listed:
+    if text not in LISTS:
+        raise Problem(404, "unknown-list", KINDS["unknown-list"])
+    return LISTS[text]
+
+
+def read(decoder: msgspec.json.Decoder[Asked], body: bytes, kind: str) -> Asked:
+    """A body's struct.
+
+    Raises:
+        Problem: It is not JSON, or not what is expected; `kind` then.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        fault = fault_of(str(error))
+        raise Problem(422, kind, fault.detail, errors=[fault]) from None
+    except (ValueError, RecursionError):
+        raise Problem(400, "invalid-json", "the body is not valid JSON in UTF-8") from None
+
+
+def now_us() -> int:
+    return time_ns() // 1_000
