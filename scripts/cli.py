@@ -19,6 +19,7 @@ from producer.replay import replay
 from producer.simulate import simulate
 from scripts import door
 from scripts.evaluation.app import evaluate
+from scripts.lists import lists, policy
 from scripts.stack.pids import PidFolder
 from scripts.stack.settings import ROOT, LocalStack
 from scripts.up import down as end_left
@@ -36,6 +37,8 @@ topics = typer.Typer(help="What flows.", no_args_is_help=True)
 cli.add_typer(features, name="features")
 cli.add_typer(topics, name="topics")
 cli.add_typer(evaluate, name="evaluate")
+cli.add_typer(lists, name="lists")
+cli.add_typer(policy, name="policy")
 
 
 class Output(StrEnum):

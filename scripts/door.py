@@ -36,6 +36,13 @@ def post_text(url: str, text: str) -> Reply:
     return _ask(urllib.request.Request(url, text.encode(), headers, method="POST"))
 
 
+def send(method: str, url: str, body: Any = None) -> Reply:
+    """Asks with a JSON body, or without one if it is None."""
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    return _ask(urllib.request.Request(url, data, headers, method=method))
+
+
 def _ask(request: urllib.request.Request) -> Reply:
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
