@@ -60,10 +60,13 @@ class Pipeline:
 
     Args:
         chunks: How many records each take brings, in turn; all that has queued if None.
+
+    `now` is when the next record comes in.
     """
 
     def __init__(self, partitions: int = 1, chunks: Sequence[int] | None = None) -> None:
-        self.broker = MemoryBroker(lambda: int(ARRIVAL.timestamp() * 1000))
+        self.now = ARRIVAL
+        self.broker = MemoryBroker(lambda: int(self.now.timestamp() * 1000))
         for topic in (EVENTS, DECISIONS, ACTIONS):
             self.broker.create(topic, partitions)
             self.broker.topics[topic].id = f"id of {topic}"
