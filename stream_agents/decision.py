@@ -11,6 +11,7 @@ from models.catalog import pack_named
 from models.policy import REMEMBERED
 from producer.records import decisions_topic
 from stream_agents.engine import Decision
+from stream_agents.kept import RedisDecisions
 from stream_agents.process import run_agent
 from stream_agents.regime_store import RedisRegimes
 from stream_agents.regimes import Current
@@ -24,13 +25,14 @@ def main() -> None:
     stage = f"{pack.name}.decisions"
     keep = REMEMBERED + timedelta(days=settings.retention_days)
     regime = Current(pack, RedisRegimes(settings.redis, pack.name))
+    kept = RedisDecisions(settings.redis, pack.name, settings.kept_decisions)
     # Loads the kernel before the group is joined.
     parse_times(TextColumn.of([""]))
     run_agent(
         "decision",
         settings,
         topic=decisions_topic(pack.name),
-        stage=Decision(pack, RedisResults(settings.redis), regime.now),
+        stage=Decision(pack, RedisResults(settings.redis), regime.now, kept),
         store=RedisOnlineStore(connect(settings.redis), stage, pack.features.entity, keep),
         regime=regime,
         port=settings.decision_port,

@@ -20,6 +20,7 @@ class AgentSettings(Connections):
         retention_days: Of the topics; an entity is forgotten after this and its longest window.
         seen_ids: D, how many event ids each partition remembers to recognise repeats.
         cached_entities: How many entities' states an agent holds per partition.
+        kept_decisions: How many answers other than allow are kept to be explained.
         take_records: At most so many records per partition make one chunk.
         stalled_s: An agent that has lag but folds nothing for so long ends itself.
         deadline_s: How long an agent waits for Kafka or Redis before it ends itself.
@@ -33,6 +34,7 @@ class AgentSettings(Connections):
     retention_days: int = 7
     seen_ids: int = 65_536
     cached_entities: int = 50_000
+    kept_decisions: int = 20_000
     take_records: int = 32
     stalled_s: float = 30.0
     deadline_s: float = 60.0
