@@ -39,18 +39,18 @@ class Surroundings:
     Args:
         packs: By name.
         stores: Where the entities of each pack are kept.
+        regimes: Where the lists and the policy changes of each pack are kept.
         partitions: Of every topic.
         checks: What `/ready` asks, by the part's name.
-        regimes: Where the lists and the policy changes of each pack are kept.
     """
 
     publisher: Publisher
     replies: Replies
     packs: Mapping[str, DomainPack]
     stores: Mapping[str, StateReader]
+    regimes: Mapping[str, RegimeStore]
     partitions: int
     checks: Mapping[str, Check] = field(default_factory=dict)
-    regimes: Mapping[str, RegimeStore] = field(default_factory=dict)
 
 
 def create_app(

@@ -73,6 +73,7 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
         replies=replies,
         packs={pack.name: pack for pack in PACKS},
         stores=stores,
+        regimes=regimes,
         partitions=connections.partitions,
         checks={"kafka": kafka, "redis": replies.ping, "champion": champion},
     )

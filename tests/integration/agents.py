@@ -190,15 +190,17 @@ class Expected:
     Args:
         actions: (partition, offset of the decisions record) to the record's value.
         states: (partition, entity) to its encoded state.
+        standings: (partition, shard) to its encoded state.
     """
 
     actions: dict[tuple[int, int], bytes]
     states: dict[tuple[int, str], bytes]
+    standings: dict[tuple[int, str], bytes]
 
 
 def fold_from_nothing(kafka: str) -> Expected:
     pack = pack_named("access")
-    broker, store = MemoryBroker(lambda: 0), MemoryStore()
+    broker, store, standings = MemoryBroker(lambda: 0), MemoryStore(), MemoryStore()
     for topic in (events_topic, decisions_topic, actions_topic):
         broker.create(topic(pack.name), PARTITIONS)
     log = broker.topics[events_topic(pack.name)]
@@ -207,9 +209,9 @@ def fold_from_nothing(kafka: str) -> Expected:
     detection = Detection(pack, champion_of(pack.name))
     asyncio.run(_drain(broker, events_topic(pack.name), detection, store))
     decision = Decision(pack, MemoryResults())
-    asyncio.run(_drain(broker, decisions_topic(pack.name), decision, MemoryStore()))
+    asyncio.run(_drain(broker, decisions_topic(pack.name), decision, standings))
     actions = broker.topics[actions_topic(pack.name)].partitions
-    return Expected(first_copies(actions), store.states)
+    return Expected(first_copies(actions), store.states, standings.states)
 
 
 async def _drain(broker: MemoryBroker, topic: str, stage: Stage, store: MemoryStore) -> None:

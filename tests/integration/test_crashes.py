@@ -43,11 +43,11 @@ def _records(kafka: str) -> int:
     return sum(end_offsets(kafka, events_topic("access")).values())
 
 
-async def _states(url: str) -> dict[tuple[int, str], bytes]:
+async def _states(url: str, stage: str) -> dict[tuple[int, str], bytes]:
     redis = connect(url)
     found: dict[tuple[int, str], bytes] = {}
     for partition in range(PARTITIONS):
-        prefix = f"feature:{{access.{partition}}}:client:"
+        prefix = f"feature:{{{stage}.{partition}}}:client:"
         keys: list[Any] = [key async for key in redis.scan_iter(f"{prefix}*", count=1000)]
         states: list[Any] = await redis.mget(keys) if keys else []
         for key, state in zip(keys, states, strict=True):
@@ -64,7 +64,9 @@ def _assert_books_balance(stack: Stack) -> None:
 
     assert {key[0] for key in answers} <= set(range(PARTITIONS))
     assert sorted(answers.values()) == sorted(expected.actions.values())
-    assert asyncio.run(_states(stack.redis)) == expected.states
+    assert asyncio.run(_states(stack.redis, "access")) == expected.states
+    assert asyncio.run(_states(stack.redis, "access.decisions")) == expected.standings
+    assert expected.standings
 
 
 @pytest.mark.timeout(300)
