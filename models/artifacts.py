@@ -43,15 +43,19 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score: tuple[float, ...]
 
 
-class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a model was made from.
 
     Args:
         seed: Of the simulator and of the fit.
-        events: How many were simulated.
+        events: How many there were.
         trained_on: How many of them, the earliest, were fitted and calibrated on.
-        data_sha256: Of the simulated events as NDJSON.
+        data_sha256: Of the events as NDJSON, by event time.
         libraries: Name to version of those that decide the bytes.
+        source: What was read: the simulator, the names of files, or a topic.
+        trained_from: Time of the first event that was fitted on; absent for the simulator.
+        trained_until: Time of the last one, likewise.
+        labelled: How many of those were given a label to learn from.
     """
 
     seed: int
@@ -59,6 +63,10 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trained_on: int
     data_sha256: str
     libraries: dict[str, str]
+    source: str = "simulator"
+    trained_from: str = ""
+    trained_until: str = ""
+    labelled: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

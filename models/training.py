@@ -1,13 +1,10 @@
-"""Makes a pack's champion: `python -m models.training access`; same seed, same bytes."""
+"""Fits a pack's model: a dataset in, an artifact out; same data and seed, same bytes."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -15,10 +12,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from feature_store.columns import Columns, Floats, Ints, Mask
-from feature_store.offline import features_of
+from feature_store.columns import Floats, Ints, Mask
 from models.artifacts import (
-    CHAMPIONS,
     FORMAT,
     Calibration,
     Champion,
@@ -26,18 +21,16 @@ from models.artifacts import (
     Statistics,
     Training,
     model_rows,
-    save,
     sealed,
 )
-from models.catalog import pack_named
 from models.contracts import Action
+from models.dataset import SIMULATOR, Dataset, simulated
 from models.forest import FusedForest, to_onnx
 from models.pack import DomainPack
 from models.rules import fire
 
 SEED = 7
 EVENTS = 200_000
-TRAINED_SHARE = 0.6
 TREES = 100
 SAMPLES_A_TREE = 256
 
@@ -46,43 +39,59 @@ PROBABILITIES = np.unique(
     np.concatenate([1 - step * np.arange(1, 101) for step in (1e-2, 1e-3, 1e-4, 1e-5)])
 )
 """Where the calibration has its points: ever denser towards 1."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def train(pack: DomainPack, seed: int = SEED, events: int = EVENTS) -> tuple[bytes, Manifest]:
-    """Simulate, fit on the earlier events and measure on the later ones; no label is fitted."""
-    simulated, labels, digest = _simulated(pack, seed, events)
-    event = pack.columns(simulated)
-    feature = Columns.of_matrix(pack.features.names, features_of(pack.features, event))
-    cut = int(TRAINED_SHARE * events)
-    statistics = _statistics(pack, event, feature, cut)
-    training = Training(seed, events, cut, digest, {name: version(name) for name in LIBRARIES})
-    manifest = Manifest(
-        FORMAT,
-        pack.name,
-        "",
-        "",
-        pack.model_features,
-        Calibration((), ()),
-        statistics,
-        {},
-        training,
-    )
-    rows = model_rows(manifest, feature, event)
-    model = to_onnx(_fit(rows[:cut], seed), len(pack.model_features))
+    """The champion that a pack comes with: simulated, and no label is fitted."""
+    return fitted(pack, simulated(pack, seed, events), seed)
+
+
+def fitted(pack: DomainPack, data: Dataset, seed: int) -> tuple[bytes, Manifest]:
+    """Fit on the earlier events and measure on the later ones; no label is fitted."""
+    manifest = _blank(pack, data, seed)
+    rows = model_rows(manifest, data.feature, data.event)
+    model = to_onnx(fit_forest(rows[data.windows.train], seed), len(pack.model_features))
+    return model, finished(pack, data, model, manifest)
+
+
+def finished(pack: DomainPack, data: Dataset, model: bytes, manifest: Manifest) -> Manifest:
+    """The manifest with the model's hash, calibration, metrics and version."""
+    rows = model_rows(manifest, data.feature, data.event)
     manifest = msgspec.structs.replace(
         manifest,
         model_sha256=sha256(model).hexdigest(),
-        calibration=_calibration(FusedForest(model).score(rows[:cut])),
+        calibration=_calibration(FusedForest(model).score(rows[data.windows.train])),
     )
-    score = Champion(manifest, FusedForest(model)).score(feature, event)
-    action = _actions(pack, event, feature, score)
-    clients = np.array([pack.entity(each) for each in simulated])
-    metrics = {
-        **score_metrics(score[cut:], labels[cut:]),
-        **entity_metrics(action[cut:], labels[cut:], clients[cut:]),
-    }
+    score, action = judged(pack, Champion(manifest, FusedForest(model)), data)
+    metrics = {**manifest.metrics, **metrics_of(data, score, action, data.windows.later)}
     rounded = {name: round(value, 6) for name, value in metrics.items()}
-    return model, sealed(model, msgspec.structs.replace(manifest, metrics=rounded))
+    return sealed(model, msgspec.structs.replace(manifest, metrics=rounded))
+
+
+def fit_forest(rows: NDArray[np.float32], seed: int) -> IsolationForest:
+    sample = min(SAMPLES_A_TREE, len(rows))
+    return IsolationForest(n_estimators=TREES, max_samples=sample, random_state=seed).fit(rows)
+
+
+def judged(pack: DomainPack, champion: Champion, data: Dataset) -> tuple[Floats, Ints]:
+    """Each event's score, and its action by score, rules and policy."""
+    score = champion.score(data.feature, data.event)
+    levels = np.array([int(rule.severity) for rule in pack.rules])
+    severity = (fire(pack.rules, data.event, data.feature) * levels).max(axis=1, initial=0)
+    return score, pack.policy.actions(score, severity.astype(np.int64))
+
+
+def metrics_of(data: Dataset, score: Floats, action: Ints, window: slice) -> dict[str, float]:
+    """What a window's events of known truth say; without both kinds, only who was touched."""
+    known = np.flatnonzero(~np.isnan(data.truth[window])) + window.start
+    labels = data.truth[known] == 1
+    if labels.all() or not labels.any():
+        return _shares("entities", "touched", _worst(action[window], data.entity[window])[1])
+    return {
+        **score_metrics(score[known], labels),
+        **entity_metrics(action[known], labels, data.entity[known]),
+    }
 
 
 def score_metrics(score: Floats, labels: Mask) -> dict[str, float]:
@@ -99,33 +108,51 @@ def score_metrics(score: Floats, labels: Mask) -> dict[str, float]:
 
 def entity_metrics(action: Ints, labels: Mask, entities: NDArray[np.str_]) -> dict[str, float]:
     """Rules, score and policy together: shares of the attackers and of the ordinary entities."""
-    _, index = np.unique(entities, return_inverse=True)
-    worst = np.zeros(index.max() + 1, np.int64)
-    np.maximum.at(worst, index, action)
+    index, worst = _worst(action, entities)
     attacks = np.zeros(len(worst), np.bool_)
     attacks[index[labels]] = True
     return {
-        "attackers_blocked": float((worst[attacks] == Action.BLOCK).mean()),
-        "attackers_found": float((worst[attacks] > Action.ALLOW).mean()),
-        "ordinary_blocked": float((worst[~attacks] == Action.BLOCK).mean()),
-        "ordinary_touched": float((worst[~attacks] > Action.ALLOW).mean()),
+        **_shares("attackers", "found", worst[attacks]),
+        **_shares("ordinary", "touched", worst[~attacks]),
     }
 
 
-def _simulated(pack: DomainPack, seed: int, events: int) -> tuple[list[msgspec.Struct], Mask, str]:
-    pairs = list(pack.simulate(seed, events))
-    simulated = [event for event, _ in pairs]
-    digest = sha256(msgspec.json.Encoder().encode_lines(simulated)).hexdigest()
-    return simulated, np.array([label for _, label in pairs], np.bool_), digest
+def _blank(pack: DomainPack, data: Dataset, seed: int) -> Manifest:
+    """All of a manifest that is known before anything is fitted."""
+    return Manifest(
+        FORMAT,
+        pack.name,
+        "",
+        "",
+        pack.model_features,
+        Calibration((), ()),
+        _statistics(pack, data),
+        {},
+        _training(data, seed),
+    )
 
 
-def _statistics(
-    pack: DomainPack, event: Columns, feature: Columns, cut: int
-) -> dict[str, Statistics]:
+def _training(data: Dataset, seed: int) -> Training:
+    cut = data.windows.train.stop
+    libraries = {name: version(name) for name in LIBRARIES}
+    training = Training(seed, len(data), cut, data.sha256, libraries)
+    if data.source == SIMULATOR:
+        return training
+    first, last = (_rfc3339(int(data.event.at[i])) for i in (0, cut - 1))
+    return msgspec.structs.replace(
+        training, source=data.source, trained_from=first, trained_until=last
+    )
+
+
+def _rfc3339(at: int) -> str:
+    return (EPOCH + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")
+
+
+def _statistics(pack: DomainPack, data: Dataset) -> dict[str, Statistics]:
     own = [name for name in pack.model_features if name not in pack.features.names]
-    columns = {name: getattr(feature, name) for name in pack.features.names}
-    columns |= {name: getattr(event, name) for name in own}
-    return {name: statistics_of(column[:cut]) for name, column in columns.items()}
+    columns = {name: getattr(data.feature, name) for name in pack.features.names}
+    columns |= {name: getattr(data.event, name) for name in own}
+    return {name: statistics_of(column[data.windows.train]) for name, column in columns.items()}
 
 
 def statistics_of(column: Floats) -> Statistics:
@@ -137,9 +164,22 @@ def statistics_of(column: Floats) -> Statistics:
     return Statistics(*(float(known[place]) for place in places))
 
 
-def _fit(rows: NDArray[np.float32], seed: int) -> IsolationForest:
-    forest = IsolationForest(n_estimators=TREES, max_samples=SAMPLES_A_TREE, random_state=seed)
-    return forest.fit(rows)
+def _shares(who: str, met: str, worst: Ints) -> dict[str, float]:
+    """How many of some entities were blocked, and met any action; nothing where there are none."""
+    if not len(worst):
+        return {}
+    return {
+        f"{who}_blocked": float((worst == Action.BLOCK).mean()),
+        f"{who}_{met}": float((worst > Action.ALLOW).mean()),
+    }
+
+
+def _worst(action: Ints, entities: NDArray[np.str_]) -> tuple[Ints, Ints]:
+    """Each event's entity by number, and the severest action that each entity met."""
+    _, index = np.unique(entities, return_inverse=True)
+    worst = np.zeros(index.max() + 1, np.int64)
+    np.maximum.at(worst, index, action)
+    return index, worst
 
 
 def _calibration(raw: Floats) -> Calibration:
@@ -148,29 +188,3 @@ def _calibration(raw: Floats) -> Calibration:
     points = np.unique(ordered[(PROBABILITIES * len(ordered)).astype(np.int64)])
     below = np.searchsorted(ordered, points) / len(ordered)
     return Calibration((0.0, *points.tolist(), 1.0), (0.0, *below.tolist(), 1.0))
-
-
-def _actions(pack: DomainPack, event: Columns, feature: Columns, score: Floats) -> Ints:
-    levels = np.array([int(rule.severity) for rule in pack.rules])
-    severity = (fire(pack.rules, event, feature) * levels).max(axis=1, initial=0)
-    return pack.policy.actions(score, severity.astype(np.int64))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
-    parser.add_argument("pack")
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--events", type=int, default=EVENTS)
-    parser.add_argument("--out", type=Path, help="default: the folder of the shipped champion")
-    options = parser.parse_args(arguments)
-    pack = pack_named(options.pack)
-    model, manifest = train(pack, options.seed, options.events)
-    folder = options.out or CHAMPIONS / pack.name
-    save(folder, model, manifest)
-    sys.stdout.write(f"{manifest.version} in {folder}\n")
-    for name, value in manifest.metrics.items():
-        sys.stdout.write(f"{name:24} {value:.4f}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -22,6 +22,7 @@ from scripts.evaluation.app import evaluate
 from scripts.lists import lists, policy
 from scripts.stack.pids import PidFolder
 from scripts.stack.settings import ROOT, LocalStack
+from scripts.training.app import train
 from scripts.up import down as end_left
 from scripts.up import up as start
 
@@ -73,6 +74,7 @@ def down() -> None:
 
 cli.command()(replay)
 cli.command()(simulate)
+cli.command()(train)
 
 
 @cli.command()
@@ -94,12 +96,6 @@ def status(output: Annotated[Output, typer.Option("--output", "-o")] = Output.TA
 def serve() -> None:
     """Run the API alone, against the Kafka and Redis of the environment."""
     _become("api")
-
-
-@cli.command()
-def train(pack: Annotated[str, typer.Argument(help="The domain.")] = "access") -> None:
-    """Fit a pack's model again, from its seeded simulator."""
-    _become("models.training", pack)
 
 
 @features.command()

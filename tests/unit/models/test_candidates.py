@@ -1,0 +1,64 @@
+"""The comparison: the shipped forest first, all on the validation window, nothing fitted on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from models.artifacts import model_rows
+from models.candidates import ALERTED_SHARE, PEERS, Compared, compared, known_rows
+from models.packs.access import PACK
+from models.training import fitted
+from tests.unit.models.streams import SEED, small
+
+
+@cache
+def all_compared() -> tuple[Compared, ...]:
+    return tuple(compared(small(), fitted(PACK, small(), SEED)[1], SEED))
+
+
+def test_the_shipped_kind_comes_first_and_all_its_peers_after_it() -> None:
+    names = [each.name for each in all_compared()]
+
+    assert names == ["isolation forest, fused", *(peer.name for peer in PEERS)]
+
+
+def test_each_has_its_figures_and_its_costs() -> None:
+    for each in all_compared():
+        assert each.average_precision is not None
+        assert 0 < each.average_precision <= 1
+        assert each.fit_s > 0
+        assert each.us_an_event > 0
+
+
+def test_precision_is_that_of_the_events_which_would_be_alerted() -> None:
+    alerted = round(ALERTED_SHARE * len(small().truth[small().windows.validation]))
+
+    for each in all_compared():
+        assert each.precision is not None
+        assert (each.precision * alerted) % 1 == pytest.approx(0)
+
+
+def test_the_forest_agrees_with_itself() -> None:
+    assert all_compared()[0].agreement == 1
+
+
+def test_without_known_truth_only_agreement_and_costs_are_told() -> None:
+    data = replace(small(), truth=np.full(len(small()), np.nan))
+    manifest = fitted(PACK, small(), SEED)[1]
+
+    first = next(compared(data, manifest, SEED))
+    assert (first.average_precision, first.precision, first.agreement) == (None, None, 1)
+
+
+def test_the_peers_see_the_forests_features_with_the_unknown_left_unknown() -> None:
+    manifest = fitted(PACK, small(), SEED)[1]
+    rows = known_rows(manifest, small())
+    imputed = model_rows(manifest, small().feature, small().event)
+    known = np.isfinite(rows)
+
+    assert not known.all()
+    np.testing.assert_array_equal(rows[known].astype(np.float32), imputed[known])
