@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 
 from api import openapi
 from api.analyses import Analyses, Publisher
+from api.decisions import Explaining, decision_routes
 from api.features import FeatureReader, StateReader
 from api.governing import Governor
 from api.health import Check, health_routes
@@ -40,6 +41,7 @@ class Surroundings:
         packs: By name.
         stores: Where the entities of each pack are kept.
         regimes: Where the lists and the policy changes of each pack are kept.
+        explaining: What explains the answers of each pack.
         partitions: Of every topic.
         checks: What `/ready` asks, by the part's name.
     """
@@ -49,6 +51,7 @@ class Surroundings:
     packs: Mapping[str, DomainPack]
     stores: Mapping[str, StateReader]
     regimes: Mapping[str, RegimeStore]
+    explaining: Mapping[str, Explaining]
     partitions: int
     checks: Mapping[str, Check] = field(default_factory=dict)
 
@@ -82,6 +85,7 @@ def create_app(
     governors = {name: Governor(around.packs[name], at) for name, at in around.regimes.items()}
     app.include_router(lists_routes(governors))
     app.include_router(policy_routes(governors))
+    app.include_router(decision_routes(around.explaining))
     app.include_router(health_routes(around.checks, metrics))
     app.add_middleware(Traced, metrics=metrics, new_id=new_id)
     events = [pack.event for pack in around.packs.values()]

@@ -25,6 +25,7 @@ from api.schemas import (
     Pending,
     PolicyShown,
 )
+from stream_agents.explained import Explanation
 
 REF = "#/components/schemas/{name}"
 ARGUMENT = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {8,}.*)*)", re.MULTILINE)
@@ -210,7 +211,7 @@ def without_defaults(described: dict[str, Any]) -> None:
 
 def schemas(events: Iterable[type[msgspec.Struct]]) -> dict[str, Any]:
     ours: list[Any] = [Analysis, Pending, EntityFeatures, Health, ProblemDetails]
-    ours += [NewEntry, EntryChanged, ListShown, PolicyShown]
+    ours += [NewEntry, EntryChanged, ListShown, PolicyShown, Explanation]
     kinds = list(events)
     _, components = msgspec.json.schema_components([*ours, *kinds], ref_template=REF)
     described = {name: with_descriptions(schema) for name, schema in components.items()}

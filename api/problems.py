@@ -23,6 +23,8 @@ KINDS: Mapping[str, str] = {
     "unknown-pack": "There is no pack of this name.",
     "unknown-analysis": "There is no analysis with this id, or it is older than a day.",
     "unknown-entity": "No event of this entity has been seen within the pack's longest window.",
+    "unknown-decision": "No answer other than allow is kept about an event of this id. The command "
+    "`centinela explain <event id>` looks for any event in the log.",
     "unknown-list": "There are two lists: allow and deny.",
     "unknown-entry": "The list has no such entry, or it has ended.",
     "invalid-entry": "The entry cannot be put on a list; `detail` says why.",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from itertools import islice
 from uuid import uuid4
 
@@ -14,19 +15,29 @@ from fastapi import FastAPI
 
 from api.app import Surroundings, create_app
 from api.batch import complaints
+from api.decisions import Explaining
 from api.health import CHECK_WITHIN_S, Check
 from api.settings import ApiSettings
 from feature_store.kernel import WindowKernel
 from feature_store.online import RedisOnlineStore
-from models.artifacts import champion_of
+from models.artifacts import Champion, champion_of
 from models.catalog import PACKS
 from models.errors import Unavailable
 from models.pack import DomainPack
 from producer.publisher import Publisher
+from producer.records import events_topic
+from producer.retained import KafkaRetained
 from producer.settings import Connections
 from producer.topics import ensure_topics
+from stream_agents.kept import RedisDecisions
 from stream_agents.regime_store import RedisRegimes
+from stream_agents.regimes import Current, RegimeStore
 from stream_agents.results import READ_RETRIES, RedisReplies, connected
+
+SILENCE_S = 2.0
+"""An event that Kafka does not give within this time is left out of its explanation."""
+
+Close = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger("api")
 
@@ -37,31 +48,25 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
     replies = RedisReplies(connections.redis, uuid4().hex)
     states = connected(connections.redis, READ_RETRIES)
     stores = {
-        pack.name: RedisOnlineStore(
-            states, pack.name, pack.features.entity, keep=pack.features.longest
-        )
+        pack.name: RedisOnlineStore(states, pack.name, pack.features.entity, pack.features.longest)
         for pack in PACKS
     }
     regimes = {pack.name: RedisRegimes(connections.redis, pack.name) for pack in PACKS}
-
-    async def kafka() -> None:
-        for pack in PACKS:
-            await asyncio.to_thread(
-                ensure_topics, connections.kafka, pack.name, connections.partitions
-            )
-
-    async def champion() -> None:
-        for pack in PACKS:
-            given = settings.champion if pack.name == connections.pack else None
-            await asyncio.to_thread(champion_of, pack.name, given)
+    load = champions(settings, connections)
+    closing: list[Close] = [regime.aclose for regime in regimes.values()]
+    explaining = {
+        pack.name: explaining_of(pack, connections, regimes[pack.name], load[pack.name], closing)
+        for pack in PACKS
+    }
+    kafka = partial(require_topics, connections)
 
     @asynccontextmanager
     async def serving(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, publisher.close)
             stack.push_async_callback(states.aclose)
-            for regime in regimes.values():
-                stack.push_async_callback(regime.aclose)
+            for close in closing:
+                stack.push_async_callback(close)
             await stack.enter_async_context(replies)
             await attempt(kafka)
             for pack in PACKS:
@@ -74,10 +79,42 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
         packs={pack.name: pack for pack in PACKS},
         stores=stores,
         regimes=regimes,
+        explaining=explaining,
         partitions=connections.partitions,
-        checks={"kafka": kafka, "redis": replies.ping, "champion": champion},
+        checks={"kafka": kafka, "redis": replies.ping, "champion": partial(readable, load)},
     )
     return create_app(settings, around, serving)
+
+
+async def require_topics(connections: Connections) -> None:
+    for pack in PACKS:
+        await asyncio.to_thread(ensure_topics, connections.kafka, pack.name, connections.partitions)
+
+
+async def readable(load: Mapping[str, Callable[[], Champion]]) -> None:
+    """Raises InvalidArtifact where a champion cannot be read."""
+    for champion in load.values():
+        await asyncio.to_thread(champion)
+
+
+def champions(settings: ApiSettings, connections: Connections) -> dict[str, Callable[[], Champion]]:
+    """By pack, what loads the model that the agents judge by."""
+    folders = {connections.pack: settings.champion}
+    return {pack.name: partial(champion_of, pack.name, folders.get(pack.name)) for pack in PACKS}
+
+
+def explaining_of(
+    pack: DomainPack,
+    connections: Connections,
+    regimes: RegimeStore,
+    load: Callable[[], Champion],
+    closing: list[Close],
+) -> Explaining:
+    """What explains a pack's answers; it connects when it is first asked."""
+    kept = RedisDecisions(connections.redis, pack.name)
+    events = KafkaRetained(connections.kafka, events_topic(pack.name), SILENCE_S)
+    closing += [kept.aclose, partial(asyncio.to_thread, events.close)]
+    return Explaining(pack, kept, events, Current(pack, regimes), load)
 
 
 async def attempt(check: Check) -> None:

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from api.app import Surroundings, create_app
+from api.decisions import Explaining
 from api.health import Check
 from api.settings import ApiSettings
 from models.catalog import PACKS
@@ -98,10 +99,18 @@ def api(
     states: States | None = None,
     checks: Mapping[str, Check] | None = None,
     regimes: RegimeStore | None = None,
+    explaining: Explaining | None = None,
 ) -> Api:
     """The application on a loop-back, asked in this process."""
     publisher = LoopBack(MemoryResults(), is_held)
-    return api_on(publisher, settings, states=states, checks=checks, regimes=regimes)
+    return api_on(
+        publisher,
+        settings,
+        states=states,
+        checks=checks,
+        regimes=regimes,
+        explaining=explaining,
+    )
 
 
 def api_on(
@@ -112,6 +121,7 @@ def api_on(
     checks: Mapping[str, Check] | None = None,
     replies: Replies | None = None,
     regimes: RegimeStore | None = None,
+    explaining: Explaining | None = None,
 ) -> Api:
     """The application on a publisher, with other surroundings where they are given."""
     around = Surroundings(
@@ -122,6 +132,7 @@ def api_on(
         partitions=PARTITIONS,
         checks=checks or {},
         regimes={pack.name: regimes or MemoryRegimes() for pack in PACKS},
+        explaining={explaining.pack.name: explaining} if explaining else {},
     )
     transport = httpx.ASGITransport(create_app(settings or ApiSettings(), around))
     return Api(httpx.AsyncClient(transport=transport, base_url="http://api"), publisher)

@@ -1,0 +1,90 @@
+"""How the API describes its route to decisions, with an example of what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from api.examples import EVENT
+from api.openapi import RouteDocs, answers, json_content, parameter
+
+EXPLANATION: dict[str, Any] = {
+    "event_id": "web-1-000042",
+    "pack": "access",
+    "entity": "203.0.113.7",
+    "occurred_at": "2026-11-21T03:00:00.000Z",
+    "answer": {
+        "origin": "kept",
+        "outcome": "decided",
+        "action": "block",
+        "ttl_s": 14400,
+        "model": "access-e1ba59d36513",
+        "policy": "access-1",
+        "duplicate_of": None,
+        "error": None,
+    },
+    "event": {"place": "2-1207-0", "fields": EVENT, "missing": None},
+    "score": {
+        "value": 0.778241,
+        "thresholds": {"alert": 0.97, "challenge": 0.99},
+        "earns": "allow",
+        "contributions": [
+            {
+                "feature": "path_bytes",
+                "value": 64.0,
+                "usual": 15.0,
+                "score": 0.098105,
+                "raw": 0.025133,
+            }
+        ],
+    },
+    "rules": [
+        {
+            "name": "sql_injection",
+            "text": "the request carries a piece of SQL",
+            "severity": "high",
+            "reference": "CWE-89, CAPEC-66",
+        }
+    ],
+    "rules_earn": "block",
+    "lists": [],
+    "reasons": [],
+    "features": [
+        {
+            "name": "client_requests_count_1m",
+            "text": "requests in 1 min",
+            "value": 1.0,
+            "median": 9.0,
+            "p99": 200.0,
+            "after": "2026-11-21T02:59:00.000Z",
+            "until": "2026-11-21T03:00:00.000Z",
+        }
+    ],
+    "derived_from": None,
+    "notes": [],
+}
+
+DECISION: RouteDocs = {
+    "summary": "Why an event was answered as it was",
+    "description": "The newest answers other than allow are kept to be explained: the event, every "
+    "feature with its usual and its window, the rules, the lists, and what the score is made of.",
+    "tags": ["decisions"],
+    "operation_id": "decision",
+    "methods": ["GET"],
+    "response_class": Response,
+    "responses": answers(
+        (404, 503, 500),
+        {
+            200: {
+                "description": "All that is known about the decision",
+                "content": json_content("Explanation", EXPLANATION),
+            }
+        },
+    ),
+    "openapi_extra": {
+        "parameters": [
+            parameter("pack", "query", "The pack; all are looked in unless given.", "access")
+        ]
+    },
+}
