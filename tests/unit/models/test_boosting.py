@@ -16,15 +16,19 @@ from models.forest import SLICE, FusedForest, to_onnx
 
 Rows = NDArray[np.float32]
 
+SHARES = np.random.default_rng(5).random(200, np.float32)
+"""Few enough that a head's thresholds are the middles between them, which float32 cannot hold."""
+
 
 def rows_of(seed: int, n: int) -> Rows:
     rng = np.random.default_rng(seed)
-    columns = [rng.poisson(3, n), rng.random(n), rng.integers(0, 2**30, n), np.zeros(n)]
+    columns = [rng.poisson(3, n), rng.choice(SHARES, n), rng.integers(0, 2**30, n), np.zeros(n)]
     return np.column_stack(columns).astype(np.float32)
 
 
 def attacks(rows: Rows) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = (rows[:, 0] > 4) & (rows[:, 1] > 0.3)
+    """In stripes, so that a head needs many thresholds."""
+    mask: NDArray[np.bool_] = (rows[:, 0] > 4) ^ (np.sin(30 * rows[:, 1]) > 0.5)
     return mask
 
 

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from feature_store.columns import Columns
 from models.artifacts import model_rows
 from models.candidates import ALERTED_SHARE, PEERS, Compared, compared, known_rows
 from models.packs.access import PACK
@@ -62,3 +63,19 @@ def test_the_peers_see_the_forests_features_with_the_unknown_left_unknown() -> N
 
     assert not known.all()
     np.testing.assert_array_equal(rows[known].astype(np.float32), imputed[known])
+
+
+def test_nothing_is_fitted_on_what_is_scored() -> None:
+    data = small()
+    half = (data.windows.validation.start + data.windows.validation.stop) // 2
+    truth = data.truth.copy()
+    truth[half:] = np.nan
+    rows = np.column_stack([getattr(data.feature, name) for name in data.feature])
+    rows[half:] = 1e6 * (1 + np.arange(rows[half:].size).reshape(rows[half:].shape))
+    told = replace(data, truth=truth)
+    other = replace(told, feature=Columns.of_matrix(list(data.feature), rows))
+    manifest = fitted(PACK, data, SEED)[1]
+
+    both = zip(compared(told, manifest, SEED), compared(other, manifest, SEED), strict=True)
+    for one, same in both:
+        assert one.average_precision == same.average_precision

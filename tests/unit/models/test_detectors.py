@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from feature_store.columns import Floats
 from models.candidates import PEERS, Candidate, shrunk
-from models.detectors import EmpiricalTails
+from models.detectors import EmpiricalTails, LocalDensity
 
 BY_NAME = pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 
@@ -71,6 +71,14 @@ def test_features_add_up_and_the_longer_tail_of_each_counts() -> None:
 
     usual = detector.score_samples(np.array([[9.0, -9.0]]))
     assert np.exp(usual)[0] == pytest.approx((2 / 6) ** 2)
+
+
+def test_a_row_that_training_saw_often_does_not_make_its_neighbours_outliers() -> None:
+    often = np.full((500, 4), 10.0)
+    detector = LocalDensity(7).fit(np.vstack([usual(500), often]))
+
+    beside, far = detector.score_samples(np.array([[10.01] * 4, [100.0] * 4]))
+    assert beside > far
 
 
 def test_shrinking_keeps_signs_and_zero() -> None:
