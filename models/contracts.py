@@ -51,6 +51,24 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     usual: float | None = None
 
 
+class Contribution(msgspec.Struct, frozen=True):
+    """What one feature does to a score.
+
+    Args:
+        feature: As the model names it.
+        value: What the model saw.
+        usual: The median of the training window, put in its place.
+        score: By how much the score falls then; near 1 a score hardly moves.
+        raw: By how much the model's own score falls, before it is calibrated.
+    """
+
+    feature: str
+    value: float
+    usual: float
+    score: float
+    raw: float
+
+
 class ScoredEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A line of `decisions.<pack>`: an event's outcome, awaiting its action.
 

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 
 from feature_store.columns import Columns
 from models.artifacts import Champion, model_rows
+from models.contracts import Contribution
 
 LARGEST = 5
-
-
-class Contribution(msgspec.Struct, frozen=True):
-    """What one feature does to a score.
-
-    Args:
-        feature: As the model names it.
-        value: What the model saw.
-        usual: The median of the training window, put in its place.
-        score: By how much the score falls then; near 1 a score hardly moves.
-        raw: By how much the model's own score falls, before it is calibrated.
-    """
-
-    feature: str
-    value: float
-    usual: float
-    score: float
-    raw: float
 
 
 def contributions(

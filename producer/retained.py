@@ -97,6 +97,8 @@ class KafkaRetained:
                     "enable.partition.eof": True,
                     "isolation.level": "read_uncommitted",  # as the agents read
                     "auto.offset.reset": "earliest",
+                    # Else a question waits for the one before, which waits for more records.
+                    "fetch.wait.max.ms": 10,
                     "logger": _log,
                 }
             )

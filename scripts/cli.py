@@ -19,6 +19,7 @@ from producer.replay import replay
 from producer.simulate import simulate
 from scripts import door
 from scripts.evaluation.app import evaluate
+from scripts.explain import explain
 from scripts.lists import lists, policy
 from scripts.stack.pids import PidFolder
 from scripts.stack.settings import ROOT, LocalStack
@@ -74,6 +75,7 @@ def down() -> None:
 
 cli.command()(replay)
 cli.command()(simulate)
+cli.command()(explain)
 cli.command()(train)
 
 

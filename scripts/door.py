@@ -23,6 +23,18 @@ class Reply:
     location: str | None = None
 
 
+class Refused(InvalidSource):
+    """What the API says to a caller's fault.
+
+    Args:
+        kind: Of the problem, such as `unknown-entity`; empty where it told none.
+    """
+
+    def __init__(self, line: str, kind: str) -> None:
+        super().__init__(line)
+        self.kind = kind
+
+
 def is_ready(api: str) -> bool:
     return http_answers(f"{api}/ready")()
 
@@ -58,10 +70,12 @@ def _ask(request: urllib.request.Request) -> Reply:
 
 def _refused(request: urllib.request.Request, error: urllib.error.HTTPError) -> DetectionError:
     """The API's problem details as our error: its fault from 500 on, the caller's below."""
+    kind = ""
     try:
         problem = json.load(error)
         said = problem.get("detail") or problem.get("title")
+        kind = str(problem.get("type", "")).rpartition("/")[2]
     except (ValueError, AttributeError):
         said = error.reason
-    kind = Unavailable if error.code >= 500 else InvalidSource
-    return kind(f"{request.get_method()} {request.full_url}: {error.code}, {said}")
+    line = f"{request.get_method()} {request.full_url}: {error.code}, {said}"
+    return Unavailable(line) if error.code >= 500 else Refused(line, kind)

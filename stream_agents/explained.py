@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from models.contracts import Reason
-from models.contributions import Contribution
+from models.contracts import Contribution, Reason
 
 ActionName = Literal["allow", "alert", "challenge", "block"]
 Origin = Literal["kept", "actions", "now"]

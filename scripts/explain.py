@@ -1,0 +1,85 @@
+"""`centinela explain`: why an event was answered so, asked of the API or read from the log."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import quote
+
+import msgspec
+import typer
+from rich.console import Console
+
+from models.durations import duration
+from models.errors import InvalidSource, Unavailable
+from producer.records import events_topic
+from scripts import door
+from scripts.explanation import rendered
+from scripts.output import Output, OutputOption
+from scripts.stack.settings import LocalStack
+from stream_agents.explained import Explanation
+
+NOWHERE = 1
+
+
+def explain(
+    event_id: Annotated[str, typer.Argument(help="As it was sent, or as the answer has it.")],
+    pack: Annotated[str, typer.Option(help="The domain.")] = "access",
+    since: Annotated[str, typer.Option(help="How far back to look in the log.")] = "24h",
+    every: Annotated[bool, typer.Option("--all", help="Show usual features too.")] = False,
+    output: OutputOption = Output.TABLE,
+    kafka: Annotated[str, typer.Option(help="Kafka's address; else CENTINELA_KAFKA.")] = "",
+) -> None:
+    """Why an event was answered as it was.
+
+    The newest answers other than allow are asked of the API. Any other event is looked for in the
+    log, and its features are derived again from the events before it. Exit code 1 if it is nowhere.
+    """
+    back = how_far(since)
+    found = kept(event_id, pack)
+    if found is None or lacks_features(found):
+        # What judges takes a second to load: only where the log is searched.
+        from scripts.log_search import logged
+
+        found = logged(event_id, pack, back, kafka, say) or found
+    if found is None:
+        say(f"centinela: no event {event_id!r} is in the last {since} of {events_topic(pack)}")
+        raise typer.Exit(NOWHERE)
+    if output is Output.JSON:
+        print(msgspec.json.encode(found).decode())
+        return
+    console = Console()
+    for part in rendered(found, every=every):
+        console.print(part)
+
+
+def how_far(since: str) -> timedelta:
+    try:
+        return duration(since)
+    except ValueError as error:
+        raise InvalidSource(f"--since {error}") from None
+
+
+def kept(event_id: str, pack: str) -> Explanation | None:
+    """What the API tells of an event; None where no answer about it is kept, or it is away."""
+    path = f"/v1/decisions/{quote(event_id, safe='')}?pack={quote(pack, safe='')}"
+    try:
+        told = door.get(f"{LocalStack().api}{path}").body
+    except door.Refused as error:
+        if error.kind != "unknown-decision":
+            raise
+        return None
+    except Unavailable as error:
+        say(f"{error} Looking in the log.")
+        return None
+    return msgspec.convert(told, Explanation)
+
+
+def lacks_features(found: Explanation) -> bool:
+    return found.answer.outcome == "decided" and not found.features
+
+
+def say(line: str) -> None:
+    """Talk, which is not data."""
+    print(line, file=sys.stderr)
