@@ -45,6 +45,8 @@ class DomainPack:
         policy: Score, rules and lists to an action.
         model_features: Columns that the model sees, in this order: features, then event columns.
         simulate: `(seed, events) ->` (event, label) in event-time order; label 1 is an attack.
+        values: `(seed, n) ->` values of requests and their kinds, `""` for an ordinary one, for
+            packs that have a text model.
         max_skew: How far an event may be ahead of its record's Kafka time.
     """
 
@@ -59,4 +61,5 @@ class DomainPack:
     policy: Policy
     model_features: tuple[str, ...]
     simulate: Callable[[int, int], Iterator[tuple[Any, int]]]
+    values: Callable[[int, int], Iterator[tuple[str, str]]] | None = None
     max_skew: timedelta = timedelta(minutes=5)

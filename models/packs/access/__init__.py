@@ -10,6 +10,7 @@ from models.packs.access.columns import check, columns, valid
 from models.packs.access.data import simulate
 from models.packs.access.events import AccessEvent
 from models.packs.access.features import FEATURES
+from models.packs.access.payloads import values
 from models.packs.access.scoring import MODEL_FEATURES, POLICY, RULES
 
 
@@ -29,4 +30,5 @@ PACK = DomainPack(
     policy=POLICY,
     model_features=MODEL_FEATURES,
     simulate=simulate,
+    values=values,
 )
