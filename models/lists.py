@@ -15,7 +15,7 @@ was removed or came to its end, is forgotten.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
@@ -124,22 +124,29 @@ class Lists:
         self._free: set[str] = set()
 
     def covering(self, entity: str) -> Covering:
-        if not self.covered({entity}):
+        """What covers an entity; `NOTHING` if nothing does."""
+        if not self.entries:
             return NOTHING
-        return self._covered[entity]
+        if entity in self.covered((entity,)):
+            return self._covered[entity]
+        return NOTHING
 
-    def covered(self, entities: set[str]) -> set[str]:
+    def covered(self, entities: Collection[str]) -> set[str]:
         """Those of some entities that any entry covers, whatever its time."""
         if not self.entries:
             return set()
         if len(self._free) + len(self._covered) > REMEMBERED:
             self._free, self._covered = set(), {}
-        for entity in entities - self._free - self._covered.keys():
-            if found := self._look_up(entity):
-                self._covered[entity] = Covering(tuple(found))
-            else:
-                self._free.add(entity)
-        return entities & self._covered.keys()
+        for entity in entities:
+            if entity not in self._free and entity not in self._covered:
+                self._classify(entity)
+        return set(filter(self._covered.__contains__, entities))
+
+    def _classify(self, entity: str) -> None:
+        if found := self._look_up(entity):
+            self._covered[entity] = Covering(tuple(found))
+        else:
+            self._free.add(entity)
 
     def _put(self, entry: Entry) -> None:
         if (span := range_of(entry.name)) is None:

@@ -54,10 +54,19 @@ class Policy:
     ttl: Mapping[Action, timedelta]
     holds: Action | None = Action.BLOCK
     escalation: Escalation = field(default_factory=Escalation)
+    ttl_us: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    """By action; 0 where it has none."""
+    longest_us: int = field(init=False, compare=False, repr=False)
+    forgotten_after_us: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if broken := self._broken():
             raise InvalidPolicy(f"policy {self.version}: {broken}")
+        # Divided once: a timedelta's division costs as much as the rest of a judgement.
+        lengths = tuple(micros(self.ttl.get(action, timedelta())) for action in Action)
+        object.__setattr__(self, "ttl_us", lengths)
+        object.__setattr__(self, "longest_us", micros(self.escalation.longest))
+        object.__setattr__(self, "forgotten_after_us", micros(self.escalation.forgotten_after))
 
     def actions(self, score: NDArray[np.float64], severity: NDArray[np.int64]) -> NDArray[np.int64]:
         """The action of each event, `(n_events,)`.
@@ -78,10 +87,10 @@ class Policy:
 
     def held_us(self, action: int, strikes: int) -> int:
         """For how long an action holds that is earned for the n-th time, in microseconds."""
+        first = self.ttl_us[action]
         # Past 64 doublings any time to live has reached its limit.
         times = int(self.escalation.factor ** min(strikes - 1, 64))
-        longest = max(self.escalation.longest, self.ttl[Action(action)])
-        return min(micros(self.ttl[Action(action)]) * times, micros(longest))
+        return min(first * times, max(first, self.longest_us))
 
     def _broken(self) -> str | None:
         """The first rule that this policy breaks, in words."""

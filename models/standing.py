@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from models.policy import Policy, micros
+from models.policy import Policy
 
 
 class Standing(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -29,7 +29,7 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rule: str
 
     def is_remembered(self, policy: Policy, at: int) -> bool:
-        return at < self.until + micros(policy.escalation.forgotten_after)
+        return at < self.until + policy.forgotten_after_us
 
 
 def after_finding(

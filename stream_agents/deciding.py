@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from functools import lru_cache
 from itertools import pairwise
 from operator import attrgetter
 
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from feature_store.columns import Ints, TextColumn
 from feature_store.text import INVALID_TIME, parse_times
 from models.contracts import Action, ActionTaken, Reason, ScoredEvent
-from models.lists import Entry
+from models.lists import NEVER, NOTHING, Entry
 from models.pack import DomainPack
-from models.policy import Policy, micros
+from models.policy import Policy
 from models.regime import Regime
 from models.standing import Standing, after_finding
 from producer.instants import rfc3339
@@ -98,12 +98,16 @@ class Judging:
     def taken(self, event: ScoredEvent, at: int, own: int) -> ActionTaken:
         """The action about an event that earns `own` by itself."""
         covering = self.regime.lists.covering(event.entity)
+        if covering is NOTHING:
+            return self._unlisted(event, at, own, self._live(event, at, own, NEVER))
         listed = covering.at(at)
         if listed is not None and listed.listed == "allow":
             self.draft.forget(event.entity)
             return self._taken(event, Action.ALLOW, 0, (on_list(listed), *event.reasons))
         live = self._live(event, at, own, covering.cleared(at))
-        return self._strictest(event, at, own, live, listed)
+        if listed is None:
+            return self._unlisted(event, at, own, live)
+        return self._denied(event, at, own, live, listed)
 
     def _live(self, event: ScoredEvent, at: int, own: int, cleared: int) -> Standing | None:
         """What is in force against the event's entity, after the event's own finding."""
@@ -114,26 +118,25 @@ class Judging:
             self.draft.put(event.entity, standing, at)
         return standing if standing is not None and at < standing.until else None
 
-    def _strictest(
-        self, event: ScoredEvent, at: int, own: int, live: Standing | None, denied: Entry | None
+    def _unlisted(
+        self, event: ScoredEvent, at: int, own: int, live: Standing | None
     ) -> ActionTaken:
-        """The strictest of the event's own action, the one in force and a deny entry's."""
-        claims, reasons = [(own, self._ttl_us(own))], []
-        if denied is not None:
-            ends = denied.until_us
-            left_us = self._ttl_us(Action.BLOCK) if ends is None else ends - at
-            claims.append((Action.BLOCK, left_us))
-            reasons.append(on_list(denied))
-        if live is not None:
-            claims.append((live.action, live.until - at))
-            reasons += [in_force(live)] if live.action > own else []
-        action, ttl_us = max(claims)
-        told = event.reasons or (UNEXPLAINED if own else ())
-        return self._taken(event, action, ttl_us, (*reasons, *told))
+        """The action in force, if there is one: it is never milder than the event's own."""
+        told = reasons_of(event, own, live)
+        if live is None:
+            return self._taken(event, own, self.regime.policy.ttl_us[own], told)
+        return self._taken(event, live.action, live.until - at, told)
 
-    def _ttl_us(self, action: int) -> int:
-        """For how long an action holds by itself, in microseconds; 0 if it does not."""
-        return micros(self.regime.policy.ttl.get(Action(action), timedelta()))
+    def _denied(
+        self, event: ScoredEvent, at: int, own: int, live: Standing | None, entry: Entry
+    ) -> ActionTaken:
+        """A block until the entry ends, or a block in force if that is later."""
+        ends = entry.until_us
+        left_us = self.regime.policy.ttl_us[Action.BLOCK] if ends is None else ends - at
+        if live is not None and live.action == Action.BLOCK:
+            left_us = max(left_us, live.until - at)
+        reasons = (on_list(entry), *reasons_of(event, own, live))
+        return self._taken(event, Action.BLOCK, left_us, reasons)
 
     def _taken(
         self, event: ScoredEvent, action: int, ttl_us: int, reasons: tuple[Reason, ...]
@@ -145,8 +148,7 @@ def taken_alone(
     events: Sequence[ScoredEvent], own: Sequence[int], regime: Regime
 ) -> list[ActionTaken]:
     """Every event's action as if nothing was in force and nobody on a list."""
-    version, ttl = regime.version, regime.policy.ttl
-    ttl_s = [seconds(micros(ttl.get(action, timedelta()))) for action in Action]
+    version, ttl_s = regime.version, list(map(seconds, regime.policy.ttl_us))
     return [
         taken(
             event, action, ttl_s[action], event.reasons or (UNEXPLAINED if action else ()), version
@@ -210,7 +212,8 @@ def watched_of(
     """
     entities = list(map(ENTITY, events))
     unique = set(entities)
-    watched = unique & ledger.known.keys()
+    # Not `unique & keys`, which may walk through all that is known.
+    watched = set(filter(ledger.known.__contains__, unique))
     watched |= regime.lists.covered(unique)
     if regime.policy.holds is not None:
         watched |= {entities[i] for i in np.flatnonzero(own >= regime.policy.holds).tolist()}
@@ -239,6 +242,12 @@ def finding(rules: tuple[str, ...], severity: Mapping[str, int]) -> str:
     return max(rules, key=lambda rule: severity.get(rule, 0), default="score")
 
 
+def reasons_of(event: ScoredEvent, own: int, live: Standing | None) -> tuple[Reason, ...]:
+    """Why an event is answered as it is, but for the lists."""
+    told = event.reasons or (UNEXPLAINED if own else ())
+    return (in_force(live), *told) if live is not None and live.action > own else told
+
+
 def on_list(entry: Entry) -> Reason:
     until = "" if entry.until_us is None else f" until {rfc3339(entry.until_us)}"
     note = f" ({entry.note})" if entry.note else ""
@@ -247,6 +256,7 @@ def on_list(entry: Entry) -> Reason:
     )
 
 
+@lru_cache(maxsize=4096)
 def in_force(live: Standing) -> Reason:
     action = ACTIONS[live.action]
     strike = f", strike {live.strikes}" if live.strikes > 1 else ""

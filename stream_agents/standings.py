@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 import xxhash
@@ -19,8 +20,8 @@ from models.lists import NEVER
 from models.policy import Policy
 from models.standing import Standing
 
-SHARDS = 64
-MOST = 1_024
+SHARDS = 256
+MOST = 256
 """Entities that a shard remembers; then those whose actions end first are dropped."""
 
 NAMES = tuple(f"standing:{number}" for number in range(SHARDS))
@@ -44,6 +45,7 @@ ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 EMPTY = Shard(VERSION, NEVER, {})
 
 
+@lru_cache(maxsize=65_536)
 def shard_of(entity: str) -> int:
     return xxhash.xxh32_intdigest(entity.encode()) % SHARDS
 
@@ -72,7 +74,7 @@ class Ledger:
     def read(self, states: Mapping[str, bytes]) -> None:
         """Takes over what is stored, where it differs from what is held."""
         stored = [states[name] for name in NAMES]
-        # The very same bytes as a rule, so that this compares 64 pointers.
+        # The very same bytes as a rule, so that this compares pointers.
         if stored == self._stored:
             return
         for number, state in enumerate(stored):
@@ -159,11 +161,9 @@ class Draft:
         return self._opened[number]
 
     def _remembered(self, shard: Opened) -> dict[str, Standing]:
-        return {
-            entity: standing
-            for entity, standing in shard.standings.items()
-            if standing.is_remembered(self._policy, shard.newest)
-        }
+        # `Standing.is_remembered`, once for all.
+        ended = shard.newest - self._policy.forgotten_after_us
+        return {entity: each for entity, each in shard.standings.items() if each.until > ended}
 
     def _make_room(self, shard: Opened) -> None:
         """Drops what is forgotten, else a quarter: those whose actions end first."""

@@ -29,7 +29,7 @@ from tests.unit.stream_agents.decisions import (
 )
 
 POLICY: Policy = PACK.policy
-CLIENTS = [f"203.0.{i // 256}.{i % 256}" for i in range(2_000)]
+CLIENTS = [f"203.0.{i // 256}.{i % 256}" for i in range(4_000)]
 TOGETHER = [client for client in CLIENTS if shard_of(client) == shard_of(CLIENTS[0])]
 """Clients of one shard: each other's findings are what they are forgotten by."""
 
@@ -153,7 +153,7 @@ def test_what_is_forgotten_is_pruned_with_the_next_finding_of_its_shard() -> Non
 
 
 def test_entities_are_spread_over_all_shards() -> None:
-    shards = [shard_of(f"198.51.{i // 256}.{i % 256}") for i in range(6_400)]
+    shards = [shard_of(f"198.51.{i // 256}.{i % 256}") for i in range(25_600)]
 
     assert set(shards) == set(range(SHARDS))
     assert max(map(shards.count, range(SHARDS))) < 150
