@@ -64,6 +64,20 @@ def test_the_place_is_that_of_the_event_and_not_of_its_answer() -> None:
     assert kept.epoch == f"id of {EVENTS}"
 
 
+def test_a_records_first_line_is_its_own_and_not_of_the_one_before() -> None:
+    pipeline = Pipeline()
+    pipeline.send(attack(A), attack(A))
+    pipeline.send(b"")
+    pipeline.send(attack(A))
+
+    assert list(kept_of(pipeline)) == ["0-0-0", "0-0-1", "0-2-0"]
+    assert [kept.place for kept in pipeline.kept.kept.values()] == [
+        Place(0, 0, 0),
+        Place(0, 0, 1),
+        Place(0, 2, 0),
+    ]
+
+
 def test_an_answer_to_a_foreign_record_is_kept_without_a_place() -> None:
     pipeline = Pipeline()
     pipeline.send(attack(A, event_id="a"))
