@@ -39,8 +39,8 @@ from stream_agents.outcomes import (
     tally_taken,
 )
 from stream_agents.stage import Change, Folded, Memory, Place
+from stream_agents.standings import LAYOUT
 from stream_agents.standings import NAMES as STANDINGS
-from stream_agents.standings import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,7 @@ class Decision:
 
     @property
     def layout(self) -> str:
-        return f"standings-{VERSION}"
+        return LAYOUT
 
     def decode(self, records: Sequence[Record], poisoned: Sequence[Place] = ()) -> OutcomeChunk:
         # The standings of all entities: which of them a record is about is not known yet.

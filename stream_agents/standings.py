@@ -26,6 +26,8 @@ MOST = 256
 
 NAMES = tuple(f"standing:{number}" for number in range(SHARDS))
 VERSION = 1
+LAYOUT = f"standings-{VERSION}.{SHARDS}"
+"""Entities would be looked for in the wrong shard if there were more of them."""
 
 
 class Shard(msgspec.Struct, frozen=True, array_like=True):
