@@ -20,8 +20,8 @@ from producer.retained import KafkaRetained
 from scripts import door
 from scripts.stack.settings import LocalStack
 from stream_agents.explained import Explanation
-from stream_agents.explaining import Logs, explain_logged
 from stream_agents.explanation import Judges
+from stream_agents.searching import Logs, explain_logged
 from stream_agents.settings import AgentSettings
 
 LINE_EVERY_S = 5.0

@@ -1,93 +1,17 @@
-"""Explanations of kept answers, and of any event that is still in the log."""
+"""Explanations of what was kept; those from the log are in searching.py, which loads slowly."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-
-import msgspec
-from msgspec.structs import replace
-
-from models.contracts import ActionTaken
 from producer.retained import Retained
 from stream_agents.explained import Explanation
 from stream_agents.explanation import Answered, Judges, explain
-from stream_agents.rederivation import Derived, rederive
-from stream_agents.sighting import Sighting, Tell, event_of, find_answer, find_event
+from stream_agents.sighting import TAKEN, event_of
 from stream_agents.stage import KeptDecision
-
-CLOCKS = timedelta(minutes=5)
-"""An answer's record time may be so long before its event's, as their writers' clocks differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Logs:
-    """A pack's log, to be searched.
-
-    Args:
-        events, actions: `events.<pack>` and `actions.<pack>`.
-        since_ms: Record time from which on an event is looked for.
-        seen_ids: How many event ids a partition remembers.
-        tell: Is told of every record that is read.
-    """
-
-    events: Retained
-    actions: Retained
-    since_ms: int
-    seen_ids: int
-    tell: Tell
 
 
 def explain_kept(kept: KeptDecision, events: Retained, judges: Judges) -> Explanation:
     """Why an event was answered as it was, from what was kept of the answer."""
-    taken = msgspec.json.decode(kept.line, type=ActionTaken)
+    taken = TAKEN.decode(kept.line)
     line, missing = event_of(kept, events)
     place = kept.place.text if kept.place else None
     return explain(Answered(taken, "kept", place, line, missing), judges)
-
-
-def explain_logged(event_id: str, logs: Logs, judges: Judges) -> Explanation | None:
-    """The same for any event, from the log; None where the event is not found there.
-
-    An answer that carries no features is given those that come out when the log is folded again.
-
-    Args:
-        judges: With a champion.
-    """
-    assert judges.champion is not None
-    spans = logs.events.spans(logs.since_ms)
-    found = find_event(judges.pack, logs.events, spans, event_id, logs.tell)
-    if found is None:
-        return None
-    taken = answer_to(found, logs)
-    if taken is not None and (taken.features is not None or taken.outcome != "decided"):
-        return explain(Answered(taken, "actions", found.place.text, found.line), judges)
-    derived = rederive(judges.pack, judges.champion, logs.events, found, logs.seen_ids, logs.tell)
-    return explain(completed(taken, derived, found, logs), judges)
-
-
-def answer_to(found: Sighting, logs: Logs) -> ActionTaken | None:
-    since_ms = max(0, found.at_ms - CLOCKS // timedelta(milliseconds=1))
-    partition = found.place.partition
-    span = logs.actions.spans(since_ms).get(partition, range(0))
-    return find_answer(logs.actions, (partition, span), found.event_id, logs.tell)
-
-
-def completed(taken: ActionTaken | None, derived: Derived, found: Sighting, logs: Logs) -> Answered:
-    """An answer with the features derived again; what it would be now, where none was found."""
-    notes = []
-    if taken is None:
-        notes.append(f"no answer was found on {logs.actions.topic}: this is what it would be now")
-    elif taken.outcome != derived.taken.outcome:
-        notes.append(f"folded again, the event is {derived.taken.outcome}")
-    if not derived.is_whole:
-        notes.append(f"{logs.events.topic} does not reach back as far as the features do")
-    answer = derived.taken if taken is None else replace(taken, features=derived.taken.features)
-    return Answered(
-        answer,
-        "now" if taken is None else "actions",
-        found.place.text,
-        found.line,
-        derived_from=derived.events,
-        notes=tuple(notes),
-    )

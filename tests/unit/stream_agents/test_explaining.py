@@ -11,9 +11,10 @@ import pytest
 from models.contracts import ActionTaken
 from producer.records import Record
 from stream_agents.explained import Explanation
-from stream_agents.explaining import Logs, explain_kept, explain_logged
+from stream_agents.explaining import explain_kept
 from stream_agents.explanation import Judges
 from stream_agents.memory import MemoryRetained
+from stream_agents.searching import Logs, explain_logged
 from tests.unit.stream_agents.pipeline import (
     ACTIONS,
     CHAMPION,
