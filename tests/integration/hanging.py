@@ -16,6 +16,8 @@ from models.catalog import pack_named
 from producer.records import events_topic
 from stream_agents.engine import Detection, EventChunk
 from stream_agents.process import run_agent
+from stream_agents.regime_store import RedisRegimes
+from stream_agents.regimes import Current
 from stream_agents.settings import AgentSettings
 from stream_agents.stage import Folded, Memory
 from stream_agents.warm import warm
@@ -51,6 +53,7 @@ def main() -> None:
         store=RedisOnlineStore(
             connect(settings.redis), PACK.name, PACK.features.entity, timedelta(days=8)
         ),
+        regime=Current(PACK, RedisRegimes(settings.redis, PACK.name)),
         port=settings.ingestion_port,
     )
 
