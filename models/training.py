@@ -69,9 +69,9 @@ def finished(pack: DomainPack, data: Dataset, model: bytes, manifest: Manifest) 
     return sealed(model, msgspec.structs.replace(manifest, metrics=rounded))
 
 
-def fit_forest(rows: NDArray[np.float32], seed: int) -> IsolationForest:
+def fit_forest(rows: NDArray[np.float32], seed: int, trees: int = TREES) -> IsolationForest:
     sample = min(SAMPLES_A_TREE, len(rows))
-    return IsolationForest(n_estimators=TREES, max_samples=sample, random_state=seed).fit(rows)
+    return IsolationForest(n_estimators=trees, max_samples=sample, random_state=seed).fit(rows)
 
 
 def judged(pack: DomainPack, champion: Champion, data: Dataset) -> tuple[Floats, Ints]:

@@ -179,7 +179,8 @@ print(msgspec.json.format(msgspec.json.encode(manifest.training)).decode())
 # %% [markdown]
 # ## Validate
 #
-# The forest beside other detectors, each fitted on the training window and scored on the next.
+# The forest beside larger and smaller ones and other detectors, each fitted on the training window
+# and scored on the next.
 # Precision is that of the 0.5 % of the events which would be alerted first. The forest's cost is
 # that of its fused graph; the streaming peer also learns from what it scores.
 

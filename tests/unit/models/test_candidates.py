@@ -10,9 +10,16 @@ import pytest
 
 from feature_store.columns import Columns
 from models.artifacts import model_rows
-from models.candidates import ALERTED_SHARE, PEERS, Compared, compared, known_rows
+from models.candidates import (
+    ALERTED_SHARE,
+    OTHER_SIZES,
+    PEERS,
+    Compared,
+    compared,
+    known_rows,
+)
 from models.packs.access import PACK
-from models.training import fitted
+from models.training import TREES, fitted
 from tests.unit.models.streams import SEED, small
 
 
@@ -21,10 +28,11 @@ def all_compared() -> tuple[Compared, ...]:
     return tuple(compared(small(), fitted(PACK, small(), SEED)[1], SEED))
 
 
-def test_the_shipped_kind_comes_first_and_all_its_peers_after_it() -> None:
+def test_the_shipped_forest_comes_first_then_other_sizes_then_its_peers() -> None:
     names = [each.name for each in all_compared()]
+    forests = [f"isolation forest, {trees} trees" for trees in (TREES, *OTHER_SIZES)]
 
-    assert names == ["isolation forest, fused", *(peer.name for peer in PEERS)]
+    assert names == [*forests, *(peer.name for peer in PEERS)]
 
 
 def test_each_has_its_figures_and_its_costs() -> None:

@@ -128,7 +128,7 @@ def test_candidates_are_a_table(train: Train) -> None:
     code, shown, _ = train("--seed", SEED, "--events", "1000", "--candidates")
 
     assert code == 0
-    for name in ("isolation forest, fused", "half-space trees", "Gaussian mixture"):
+    for name in ("isolation forest, 64 trees", "half-space trees", "Gaussian mixture"):
         assert any(line.startswith(f"│ {name}") for line in shown.splitlines())
 
 
