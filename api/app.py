@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -59,7 +60,8 @@ class Surroundings:
 def create_app(
     settings: ApiSettings, around: Surroundings, lifespan: Lifespan | None = None
 ) -> FastAPI:
-    app = FastAPI(
+    # FastAPI's own pages load their scripts from a public host; these are served from here.
+    app = FastAPIOffline(
         title="Centinela",
         summary="Watches streams of events and says what to do about each one.",
         version="1",

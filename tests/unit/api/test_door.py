@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -233,3 +234,14 @@ def test_the_example_answers_are_what_we_send(
     decoded = msgspec.convert(example, struct)
 
     assert json.loads(msgspec.json.encode(decoded)) == example
+
+
+async def test_the_page_that_describes_the_api_needs_no_other_host() -> None:
+    client = api().client
+
+    page = await client.get("/docs")
+
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert any(source.endswith(".js") for source in sources)
+    assert [source for source in sources if "//" in source] == []
+    assert {(await client.get(source)).status_code for source in sources} == {200}
