@@ -38,6 +38,8 @@ SessionLogs = Annotated[list[str], typer.Option(help="A log with session ids; re
 Labels = Annotated[list[Path], typer.Option(help="Lines of session and kind; repeatable.")]
 Folds = Annotated[int, typer.Option(min=2, help="Of the cross-validation.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Repetitions.")]
+Values = Annotated[Path, typer.Option(help="A CSV file: payload, attack_type, label.")]
+MoreValues = Annotated[Path | None, typer.Option(help="Another, to be judged once.")]
 Outputs = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
 
 
@@ -95,3 +97,25 @@ def bots(
 
     logs = [background_of(each) for each in log]
     print_bots(judged(logs, labels_of(labels), folds, seeds), output)
+
+
+@evaluate.command()
+def text(
+    train: Values,
+    test: MoreValues = None,
+    folds: Folds = 5,
+    seeds: Seeds = 5,
+    output: Outputs = Output.TABLE,
+) -> None:
+    """Tell attacks from ordinary values by their characters: precision, recall, F1, by kind.
+
+    centinela evaluate text --train values.csv -o json
+    """
+    from models.text_artifacts import text_champion_of
+    from scripts.evaluation.labelled import labelled_of
+    from scripts.evaluation.printing import print_texts
+    from scripts.evaluation.text import judged
+
+    held_out = labelled_of(test) if test else None
+    champion = text_champion_of("access")
+    print_texts(judged(labelled_of(train), held_out, champion, folds, seeds), output)

@@ -13,6 +13,7 @@ from scripts.evaluation.bots import Bots
 from scripts.evaluation.figures import Spread
 from scripts.evaluation.protocol import Output
 from scripts.evaluation.report import Report
+from scripts.evaluation.text import Texts
 from scripts.evaluation.who import Noted
 
 COLUMNS = (
@@ -51,6 +52,28 @@ def print_bots(bots: Bots, output: Output) -> None:
     )
     for name, (mean, deviation) in (("AUC", bots.auc), ("F1", bots.f1)):
         print(f"{name:4} {mean:.3f} +- {deviation:.3f}")
+
+
+def print_texts(texts: Texts, output: Output) -> None:
+    if output is Output.JSON:
+        return print_json([texts])
+    judges = {"text model": texts.text_model, **texts.rivals}
+    judges[f"{texts.shipped_version}, as shipped"] = texts.shipped
+    if texts.test:
+        judges["text model, on the test file"] = texts.test
+    kinds = list(texts.text_model.by_kind)
+    table = Table("", "precision", "recall", "F1", "false positives", *kinds)
+    for name, judge in judges.items():
+        spreads = [f"{mean:.4f} +- {sd:.4f}" for mean, sd in (judge.precision, judge.recall)]
+        f1 = f"{judge.f1[0]:.5f} +- {judge.f1[1]:.5f}"
+        wrong = ", ".join(map(str, judge.false_positives))
+        by_kind = [f"{judge.by_kind.get(kind, 0.0):.4f}" for kind in kinds]
+        table.add_row(name, *spreads, f1, wrong, *by_kind)
+    unseen = [f"{texts.unseen_kind[kind]:.4f}" for kind in kinds]
+    table.add_row("text model, kind unseen", "", "", "", "", *unseen)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+    print(f"{texts.us_a_value} us a value of {texts.bytes_a_value} bytes")
+    print(f"never found: {', '.join(map(repr, texts.never_found)) or 'none'}")
 
 
 def print_json(objects: Iterable[object]) -> None:

@@ -15,6 +15,7 @@ from scripts import cli
     [
         (("access", "--background", "/no/such.log"), "/no/such.log: no such file"),
         (("bots", "--log", "/no/such.log", "--labels", "x"), "/no/such.log: no such file"),
+        (("text", "--train", "/no/such.csv"), "/no/such.csv: No such file or directory"),
     ],
 )
 def test_a_missing_log_is_one_line(
