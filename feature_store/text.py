@@ -307,7 +307,7 @@ def _hex_digit(byte: int) -> int:
 
 
 @compiled
-def _escaped(text: Bytes, at: int, end: int) -> int:
+def escaped_byte(text: Bytes, at: int, end: int) -> int:
     """The byte written as two hexadecimal digits at a place; -1 where there are none."""
     if at + 1 >= end:
         return -1
@@ -326,7 +326,7 @@ def _mark(
         byte = text[at]
         at += 1
         if byte == 37:  # %
-            escaped = _escaped(text, at, end)
+            escaped = escaped_byte(text, at, end)
             if escaped >= 0:
                 byte = np.uint8(escaped)
                 at += 2

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from feature_store.columns import Floats, Ints, TextColumn
 from feature_store.compiled import compiled
-from feature_store.text import _escaped
+from feature_store.text import escaped_byte
 
 Bytes = NDArray[np.uint8]
 Weights = NDArray[np.int16]
@@ -123,7 +123,7 @@ def _read(text: Bytes, at: int, end: int, place: int) -> tuple[np.uint64, int, i
     if place >= NAME and byte == 43:  # +
         byte = 32
     elif byte == 37:  # %
-        escaped = _escaped(text, at, end)
+        escaped = escaped_byte(text, at, end)
         if escaped >= 0:
             byte = escaped
             at += 2

@@ -17,6 +17,7 @@ from models.errors import InvalidEvent, InvalidSource
 from producer import positions
 from producer.delivery import Feed, Plan, Shift, deliver, stopped_by_signals
 from producer.mapping import parse_map
+from producer.options import HowToPrint, Kafka, Quiet, ShiftTo, Speed, Wait
 from producer.pacing import newest, pace_of, target_of
 from producer.positions import Position
 from producer.progress import progress
@@ -45,26 +46,18 @@ def replay(
         typer.Option(metavar="FIELD=COLUMN,...", help="Columns of a table: `ip=src,time=when`."),
     ] = "",
     rate: Annotated[float | None, typer.Option(help="Events a second.")] = None,
-    speed: Annotated[
-        str | None, typer.Option(help="By event time, so many times faster: `60x`.")
-    ] = None,
-    shift_to: Annotated[
-        str, typer.Option(help="Move event times so that the last event is at this time, or `now`.")
-    ] = "",
+    speed: Speed = None,
+    shift_to: ShiftTo = "",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where the last replay was.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read everything, send nothing; needs no Kafka.")
     ] = False,
-    wait: Annotated[
-        float, typer.Option(help="Seconds without any outcome after which the rest is missing.")
-    ] = 30.0,
-    output: Annotated[
-        Output, typer.Option("-o", "--output", help="How to print the account.")
-    ] = Output.TEXT,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    kafka: Annotated[str, typer.Option(help="Kafka's address; else CENTINELA_KAFKA.")] = "",
+    wait: Wait = 30.0,
+    output: HowToPrint = Output.TEXT,
+    quiet: Quiet = False,
+    kafka: Kafka = "",
 ) -> None:
     """Send logs of requests through the pipeline, and account for every line.
 

@@ -16,6 +16,7 @@ from models.errors import InvalidSource
 from models.pack import DomainPack
 from models.packs.access.events import AccessEvent
 from producer.delivery import Feed, Plan, Shift, deliver, stopped_by_signals
+from producer.options import HowToPrint, Kafka, Quiet, ShiftTo, Speed, Wait
 from producer.pacing import newest, pace_of, target_of
 from producer.progress import progress
 from producer.reporting import Output, errors_in_one_line, report, say
@@ -38,20 +39,12 @@ def simulate(
         bool, typer.Option("--publish", help="Into Kafka instead, with an account at the end.")
     ] = False,
     rate: Annotated[float | None, typer.Option(help="Events a second, with --publish.")] = None,
-    speed: Annotated[
-        str | None, typer.Option(help="By event time, so many times faster: `60x`.")
-    ] = None,
-    shift_to: Annotated[
-        str, typer.Option(help="Move event times so that the last event is at this time, or `now`.")
-    ] = "",
-    wait: Annotated[
-        float, typer.Option(help="Seconds without any outcome after which the rest is missing.")
-    ] = 30.0,
-    output: Annotated[
-        Output, typer.Option("-o", "--output", help="How to print the account.")
-    ] = Output.TEXT,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    kafka: Annotated[str, typer.Option(help="Kafka's address; else CENTINELA_KAFKA.")] = "",
+    speed: Speed = None,
+    shift_to: ShiftTo = "",
+    wait: Wait = 30.0,
+    output: HowToPrint = Output.TEXT,
+    quiet: Quiet = False,
+    kafka: Kafka = "",
 ) -> None:
     """Generate traffic with attackers in it; each event carries its label, 1 for an attack.
 

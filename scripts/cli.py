@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from enum import StrEnum
 from typing import Annotated, NoReturn
 from urllib.parse import quote
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from models.errors import DetectionError
 from producer.replay import replay
@@ -21,6 +17,7 @@ from scripts import door
 from scripts.evaluation.app import evaluate
 from scripts.explain import explain
 from scripts.lists import lists, policy
+from scripts.output import Output, OutputOption, print_json, print_table
 from scripts.stack.pids import PidFolder
 from scripts.stack.settings import ROOT, LocalStack
 from scripts.training.app import train
@@ -41,11 +38,6 @@ cli.add_typer(topics, name="topics")
 cli.add_typer(evaluate, name="evaluate")
 cli.add_typer(lists, name="lists")
 cli.add_typer(policy, name="policy")
-
-
-class Output(StrEnum):
-    TABLE = "table"
-    JSON = "json"
 
 
 def main() -> None:
@@ -80,16 +72,16 @@ cli.command()(train)
 
 
 @cli.command()
-def status(output: Annotated[Output, typer.Option("--output", "-o")] = Output.TABLE) -> None:
+def status(output: OutputOption = Output.TABLE) -> None:
     """What of this stack runs, and whether the API can do its work."""
     settings = LocalStack()
     running = {entry.name: entry.pid for entry in PidFolder(settings.run).running()}
     ready = door.is_ready(settings.api)
     if output is Output.JSON:
-        print(json.dumps({"api": settings.api, "ready": ready, "pids": running}))
+        print_json({"api": settings.api, "ready": ready, "pids": running})
     else:
         rows = [(name, f"pid {pid}") for name, pid in sorted(running.items())]
-        _print_table(("process", ""), [*rows, (settings.api, "ready" if ready else "not ready")])
+        print_table(("process", ""), [*rows, (settings.api, "ready" if ready else "not ready")])
     if not ready:
         raise typer.Exit(1)
 
@@ -104,17 +96,17 @@ def serve() -> None:
 def show(
     pack: Annotated[str, typer.Argument(help="The domain: access.")],
     entity: Annotated[str, typer.Argument(help="Whose features: for access, a client's address.")],
-    output: Annotated[Output, typer.Option("--output", "-o")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """An entity's features as of now, asked of the API."""
     url = f"{LocalStack().api}/v1/features/{quote(pack, safe='')}/{quote(entity)}"
     known = door.get(url).body
     if output is Output.JSON:
-        print(json.dumps(known))
+        print_json(known)
         return
     values = known["features"].items()
     rows = [(name, "unknown" if value is None else f"{value:g}") for name, value in values]
-    _print_table(("feature", "value"), rows)
+    print_table(("feature", "value"), rows)
 
 
 @topics.command()
@@ -132,13 +124,6 @@ def _become(module: str, *arguments: str) -> NoReturn:
     """Run another module of ours in this very process: signals and exit code are its own."""
     os.chdir(ROOT)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
-
-
-def _print_table(columns: tuple[str, ...], rows: list[tuple[str, str]]) -> None:
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
 
 
 def _setting(error: object) -> str:

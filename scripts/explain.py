@@ -13,6 +13,7 @@ from rich.console import Console
 
 from models.durations import duration
 from models.errors import InvalidSource, Unavailable
+from producer.options import Kafka
 from producer.records import events_topic
 from scripts import door
 from scripts.explanation import rendered
@@ -29,7 +30,7 @@ def explain(
     since: Annotated[str, typer.Option(help="How far back to look in the log.")] = "24h",
     every: Annotated[bool, typer.Option("--all", help="Show usual features too.")] = False,
     output: OutputOption = Output.TABLE,
-    kafka: Annotated[str, typer.Option(help="Kafka's address; else CENTINELA_KAFKA.")] = "",
+    kafka: Kafka = "",
 ) -> None:
     """Why an event was answered as it was.
 

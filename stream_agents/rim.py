@@ -46,8 +46,8 @@ def build_app(name: str, settings: AgentSettings) -> faust.App:
         producer_request_timeout=10.0,
         producer_acks=-1,
         producer_max_request_size=2 * OUTCOME_BYTES,
-        # A chunk's records of a partition travel in one request, not in one round trip each.
         producer_compression_type="zstd",
+        # A chunk's records of a partition travel in one request, not in one round trip each.
         producer_max_batch_size=4 * 1024 * 1024,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",

@@ -21,7 +21,7 @@ class AgentSettings(Connections):
         seen_ids: D, how many event ids each partition remembers to recognise repeats.
         cached_entities: How many entities' states an agent holds per partition.
         kept_decisions: How many answers other than allow are kept to be explained.
-        take_records: At most so many records per partition make one chunk.
+        take_records: At most so many records, over all partitions, make one chunk.
         stalled_s: An agent that has lag but folds nothing for so long ends itself.
         deadline_s: How long an agent waits for Kafka or Redis before it ends itself.
     """

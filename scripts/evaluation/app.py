@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from models.errors import InvalidSource
-from scripts.evaluation.protocol import Output, Protocol, Track, Variant
+from scripts.evaluation.protocol import Protocol, Track, Variant
+from scripts.output import Output, OutputOption
 
 evaluate = typer.Typer(
     help="How well a pack detects, on logs of one's own or on published ones.",
@@ -40,7 +41,6 @@ Folds = Annotated[int, typer.Option(min=2, help="Of the cross-validation.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Repetitions.")]
 Values = Annotated[Path, typer.Option(help="A CSV file: payload, attack_type, label.")]
 MoreValues = Annotated[Path | None, typer.Option(help="Another, to be judged once.")]
-Outputs = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
 
 
 @evaluate.command()
@@ -57,7 +57,7 @@ def access(
     hostile: Hostile = None,
     baselines: Rivals = True,
     who: Who = False,
-    output: Outputs = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Lay scanners over real logs: who is found, who is touched, and how soon.
 
@@ -85,7 +85,7 @@ def bots(
     labels: Labels,
     folds: Folds = 5,
     seeds: Seeds = 5,
-    output: Outputs = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Tell bots from people by what their sessions do: AUC and F1 over sessions, cross-validated.
 
@@ -105,7 +105,7 @@ def text(
     test: MoreValues = None,
     folds: Folds = 5,
     seeds: Seeds = 5,
-    output: Outputs = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Tell attacks from ordinary values by their characters: precision, recall, F1, by kind.
 

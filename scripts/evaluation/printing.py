@@ -11,10 +11,10 @@ from rich.table import Table
 
 from scripts.evaluation.bots import Bots
 from scripts.evaluation.figures import Spread
-from scripts.evaluation.protocol import Output
 from scripts.evaluation.report import Report
 from scripts.evaluation.text import Texts
 from scripts.evaluation.who import Noted
+from scripts.output import Output
 
 COLUMNS = (
     *("background", "track", "slower", "addresses", "attackers found", "blocked"),

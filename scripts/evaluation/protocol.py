@@ -14,11 +14,6 @@ class Track(StrEnum):
     REROOTED = "rerooted"
 
 
-class Output(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-
-
 @dataclass(frozen=True, slots=True)
 class Variant:
     """How an attack is disguised.

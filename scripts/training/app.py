@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from scripts.training.request import SIMULATOR, Output, Request
+from producer.options import Kafka
+from scripts.output import Output, OutputOption
+from scripts.training.request import SIMULATOR, Request
 
 SIMULATED = [SIMULATOR]
 
@@ -45,8 +47,6 @@ Given = Annotated[
         "event_id or line, and label, 1 for an attack.",
     ),
 ]
-Kafka = Annotated[str, typer.Option(help="Kafka's address; else CENTINELA_KAFKA.")]
-Outputs = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
 
 
 def train(
@@ -58,7 +58,7 @@ def train(
     candidates: Candidates = False,
     labels: Given = None,
     kafka: Kafka = "",
-    output: Outputs = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Fit a pack's model on the earlier events, and measure it on the later ones.
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models.candidates import Compared
-from scripts.training.request import Output
+from scripts.output import Output
 from scripts.training.run import Trained
 
 WIDTH = 120

@@ -12,7 +12,8 @@ from models.errors import InvalidSource
 from scripts.evaluation.access import named_in
 from scripts.evaluation.app import access
 from scripts.evaluation.logs import background_of
-from scripts.evaluation.protocol import Output, Track
+from scripts.evaluation.protocol import Track
+from scripts.output import Output
 from tests.unit.scripts.evaluation.simulated import day, logs
 
 Reports = list[dict[str, Any]]

@@ -14,7 +14,7 @@ from models.packs.access.data import combined_line
 from models.packs.access.events import AccessEvent
 from scripts.evaluation.app import bots
 from scripts.evaluation.bots import ALL_REQUESTS, LEFT_OUT, PAGES_ALONE, session_rows
-from scripts.evaluation.protocol import Output
+from scripts.output import Output
 from tests.unit.models.packs.access.judging import request
 
 

@@ -14,8 +14,8 @@ from models.errors import InvalidSource
 from models.packs.access.payloads import values
 from scripts.evaluation.app import text
 from scripts.evaluation.labelled import ORDINARY, Labelled, labelled_of
-from scripts.evaluation.protocol import Output
 from scripts.evaluation.text import by_rules, figures_of
+from scripts.output import Output
 
 
 def written(file: Path, rows: list[tuple[str, str]]) -> Path:
