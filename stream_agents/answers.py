@@ -133,19 +133,48 @@ def notices(answers: Sequence[Answer]) -> dict[tuple[str, str], list[str]]:
     return named
 
 
-class MemoryResults:
-    """`ResultStore` in this process, with the readers that listen to it."""
+FIELD_BYTES = 300
+"""What a part takes beside its lines."""
 
-    def __init__(self) -> None:
+
+def size_of(part: bytes) -> int:
+    return len(part) + FIELD_BYTES
+
+
+class MemoryResults:
+    """`ResultStore` in this process, with the readers that listen to it.
+
+    Args:
+        most_bytes: Of all batches, about; beyond it the oldest go. All are kept if None.
+    """
+
+    def __init__(self, most_bytes: int | None = None) -> None:
         self.batches: dict[str, dict[str, bytes]] = {}
         self.readers: dict[str, Waiters] = {}
+        self._most_bytes = most_bytes
+        self._held = 0
 
     async def write(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
-            self.batches.setdefault(answer.batch, {}).setdefault(answer.part, answer.lines)
+            self.put(answer.batch, answer.part, answer.lines)
         for (reply, batch), parts in notices(answers).items():
             if reply in self.readers:
                 self.readers[reply].heard(batch, parts)
+
+    def put(self, batch: str, field: str, value: bytes) -> None:
+        """Keeps a field of a batch, unless it is there."""
+        fields = self.batches.setdefault(batch, {})
+        if field not in fields:
+            fields[field] = value
+            self._held += size_of(value)
+            self._forget_oldest(batch)
+
+    def _forget_oldest(self, but: str) -> None:
+        limit = self._most_bytes
+        while limit is not None and self._held > limit:
+            if (oldest := next(iter(self.batches))) == but:
+                return
+            self._held -= sum(map(size_of, self.batches.pop(oldest).values()))
 
     def replies(self, reply: str) -> MemoryReplies:
         return MemoryReplies(self, reply)
@@ -156,7 +185,7 @@ class MemoryReplies:
 
     def __init__(self, results: MemoryResults, reply: str) -> None:
         self.reply = reply
-        self._batches = results.batches
+        self._results = results
         self._waiters = results.readers.setdefault(reply, Waiters())
 
     @property
@@ -165,7 +194,7 @@ class MemoryReplies:
 
     async def open(self, batch: str, request: bytes, parts: int) -> None:
         self._waiters.open(batch, parts)
-        self._batches.setdefault(batch, {})[REQUEST] = request
+        self._results.put(batch, REQUEST, request)
 
     async def wait(self, batch: str, timeout: float) -> Mapping[str, bytes]:
         deadline = asyncio.get_running_loop().time() + timeout
@@ -180,7 +209,7 @@ class MemoryReplies:
         self._waiters.close(batch)
 
     async def read(self, batch: str) -> Kept | None:
-        fields = dict(self._batches.get(batch, {}))
+        fields = dict(self._results.batches.get(batch, {}))
         request = fields.pop(REQUEST, None)
         return None if request is None else Kept(request, fields)
 
