@@ -14,13 +14,11 @@ from models.contracts import ActionTaken
 from models.pack import DomainPack
 from models.packs.access.events import AccessEvent
 from producer.publisher import records_of
-from producer.records import DEAD_LETTER, actions_topic, decisions_topic, events_topic
+from producer.records import actions_topic, decisions_topic, events_topic
 from stream_agents.answers import MemoryResults
+from stream_agents.embedded import EmbeddedAgent, create_topics
 from stream_agents.engine import Decision, Detection
-from stream_agents.memory import MemoryBroker, MemoryLog, MemoryStore
-from stream_agents.metrics import StageMetrics
-from stream_agents.stage import Stage
-from stream_agents.worker import Worker
+from stream_agents.memory import MemoryBroker, MemoryStore
 
 PARTITIONS = 4
 TAKE = 5
@@ -57,16 +55,16 @@ async def _run(pack: DomainPack, champion: Champion, events: Sequence[AccessEven
         (Detection(pack, champion), events_topic(pack.name)),
         (Decision(pack, MemoryResults()), decisions_topic(pack.name)),
     ):
-        await _drain(broker, stage, topic)
+        agent = EmbeddedAgent(stage, broker, topic, MemoryStore(), TAKE)
+        await agent.join()
+        await agent.drain()
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu
     return Run(list(_taken(broker, pack)), seconds, cpu_s)
 
 
 def _broker(pack: DomainPack, newest_ms: int) -> MemoryBroker:
     broker = MemoryBroker(lambda: newest_ms)
-    for name in (events_topic, decisions_topic, actions_topic):
-        broker.create(name(pack.name), PARTITIONS)
-    broker.create(DEAD_LETTER, PARTITIONS)
+    create_topics(broker, pack, PARTITIONS)
     return broker
 
 
@@ -75,16 +73,6 @@ def _publish(broker: MemoryBroker, pack: DomainPack, events: Sequence[AccessEven
     lines = ((event.event_id, pack.entity(event), encode(event)) for event in events)
     for record in records_of(pack.name, lines, PARTITIONS):
         broker.produce(record.topic, record.partition, record.value, record.headers)
-
-
-async def _drain(broker: MemoryBroker, stage: Stage, topic: str) -> None:
-    log = MemoryLog(broker, topic)
-    metrics = StageMetrics(topic, type(stage).__name__)
-    worker = Worker(stage, MemoryStore(), log, broker.topics[topic].id, metrics)
-    log.assign(await worker.assigned(range(PARTITIONS)))
-    while records := log.take(TAKE):
-        await worker.process(records)
-    await worker.settle()
 
 
 def _taken(broker: MemoryBroker, pack: DomainPack) -> Iterable[ActionTaken]:
