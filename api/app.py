@@ -7,11 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from uuid_utils import uuid7
 
 from api import openapi
@@ -19,10 +15,10 @@ from api.analyses import Analyses, Publisher
 from api.decisions import Explaining, decision_routes
 from api.features import FeatureReader, StateReader
 from api.governing import Governor
+from api.handlers import answer_errors
 from api.health import Check, health_routes
 from api.lists import lists_routes, policy_routes
 from api.metrics import ApiMetrics
-from api.problems import Problem, of_status
 from api.requests import Reader
 from api.routes import Door, routes
 from api.settings import ApiSettings
@@ -66,11 +62,8 @@ def create_app(
         summary="Watches streams of events and says what to do about each one.",
         version="1",
         lifespan=lifespan,
-        exception_handlers={
-            Problem: problem_answer,
-            HTTPException: http_answer,
-            RequestValidationError: parameter_answer,
-        },
+        # A redirect would be an answer without a body, to an address that the client chose.
+        redirect_slashes=False,
     )
     metrics = ApiMetrics(lambda: around.replies.waiting)
     door = Door(
@@ -83,12 +76,17 @@ def create_app(
         },
         metrics,
     )
-    app.include_router(routes(door))
     governors = {name: Governor(around.packs[name], at) for name, at in around.regimes.items()}
-    app.include_router(lists_routes(governors))
-    app.include_router(policy_routes(governors))
-    app.include_router(decision_routes(around.explaining))
-    app.include_router(health_routes(around.checks, metrics))
+    routers = (
+        routes(door),
+        lists_routes(governors),
+        policy_routes(governors),
+        decision_routes(around.explaining),
+        health_routes(around.checks, metrics),
+    )
+    for router in routers:
+        app.include_router(router)
+    answer_errors(app, routers)
     app.add_middleware(Traced, metrics=metrics, new_id=new_id)
     events = [pack.event for pack in around.packs.values()]
     app.openapi = openapi.description(app, events)  # type: ignore[method-assign]  # FastAPI's way
@@ -98,17 +96,3 @@ def create_app(
 def new_id() -> str:
     """UUIDv7: unique, and sorted by time."""
     return str(uuid7())
-
-
-async def problem_answer(_: Request, problem: Exception) -> Response:
-    assert isinstance(problem, Problem)
-    return problem.response()
-
-
-async def http_answer(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return of_status(error.status_code, error.headers).response()
-
-
-async def parameter_answer(_: Request, __: Exception) -> Response:
-    return Problem(400, "invalid-parameter", "a parameter of the address is not valid").response()

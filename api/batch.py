@@ -15,6 +15,8 @@ from producer.publisher import BYTES_PER_RECORD
 
 ENCODER = msgspec.json.Encoder()
 MAX_ID_CHARS = 256
+NUL = b"\\u0000"
+"""As JSON writes it. Databases, C libraries and terminals each read it in a way of their own."""
 TOO_LONG = f"an event has at most {BYTES_PER_RECORD} bytes"
 
 
@@ -46,10 +48,13 @@ class Batch:
 
 
 def check_size(events: int, limit: int) -> None:
-    if events > limit:
-        raise Problem(413, "too-large", f"a batch has at most {limit} events")
-    if not events:
-        raise Problem(422, "invalid-batch", "a batch has at least one event")
+    if 0 < events <= limit:
+        return
+    if events:
+        status, kind, rule = 413, "too-large", f"a batch has at most {limit} events"
+    else:
+        status, kind, rule = 422, "invalid-batch", "a batch has at least one event"
+    raise Problem(status, kind, rule, errors=[Fault(rule, "/events")])
 
 
 def judged(pack: DomainPack, items: Sequence[Item], new_id: Callable[[], str]) -> Batch:
@@ -64,8 +69,7 @@ def judged(pack: DomainPack, items: Sequence[Item], new_id: Callable[[], str]) -
     lines, places = [], []
     for place, event, rule in zip(typed, events, complaints(pack, events), strict=True):
         line = b"" if rule else ENCODER.encode(event)
-        if len(line) > BYTES_PER_RECORD:
-            rule = TOO_LONG
+        rule = rule or unfit(event, line)
         if rule is None:
             lines.append((event.event_id, pack.entity(event), line))
             places.append(place)
@@ -76,6 +80,18 @@ def judged(pack: DomainPack, items: Sequence[Item], new_id: Callable[[], str]) -
         errors = [rejected[place].fault for place in sorted(rejected)]
         raise Problem(422, "invalid-events", "no event of the batch is valid", errors=errors)
     return Batch(pack, lines, places, rejected)
+
+
+def unfit(event: Any, line: bytes) -> str | None:
+    """What keeps a valid event out of the log, or None."""
+    if len(line) > BYTES_PER_RECORD:
+        return TOO_LONG
+    if NUL in line:  # as a character, or as what looks like its escape
+        for field in event.__struct_fields__:
+            text = getattr(event, field)
+            if isinstance(text, str) and "\0" in text:
+                return f"{field} must not hold the character NUL"
+    return None
 
 
 def identified(event: Any, new_id: Callable[[], str]) -> Any:

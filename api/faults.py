@@ -9,10 +9,13 @@ import msgspec
 
 DETAIL_CHARS = 200
 FIELD = re.compile(r"[A-Za-z0-9_-]{1,64}")
-PLACE = re.compile(r" - at `\$(.*)`$", re.DOTALL)
-UNKNOWN = re.compile(r"^Object contains unknown field `(.*?)`", re.DOTALL)
+# A client may name a field like the end of such a message, so a place is spelled out.
+PLACE = re.compile(r" - at (?:`key` in )?`\$([A-Za-z0-9_.\[\]-]{0,200})`$")
+UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
 SEEN = re.compile(r", got .*", re.DOTALL)
 MISSING = re.compile(r"^Object missing required field `(\w+)`")
+NO_CHOICE = re.compile(r"^Invalid enum value ", re.DOTALL)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,6 +42,8 @@ def fault_of(message: str, index: int | None = None) -> Fault:
     if unknown := UNKNOWN.match(message):
         known = FIELD.fullmatch(unknown[1])
         return Fault("unknown field", f"{pointer}/{unknown[1]}" if known else pointer)
+    if NO_CHOICE.match(message):
+        return Fault("none of the words that can stand here", pointer)
     return Fault(clipped(message), pointer)
 
 

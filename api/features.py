@@ -69,6 +69,8 @@ def instant(at: str | None, now_us: int) -> int:
     if at is None:
         return now_us
     try:
-        return micros(at)
+        at_us = micros(at)
+        rfc3339(at_us)  # a count of seconds may lie outside the years that can be told
+        return at_us
     except InvalidEvent:
         raise Problem(400, "invalid-parameter", "at must be `latest` or an RFC 3339 time") from None

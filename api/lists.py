@@ -16,10 +16,12 @@ from starlette.responses import Response
 from api import lists_openapi as openapi
 from api.faults import fault_of
 from api.governing import Governor, Listed
+from api.media import JSON, refuse_marks, type_of
 from api.problems import KINDS, Problem
-from api.requests import unknown_pack
+from api.requests import BROKEN, no_json, unknown_pack
 from api.routes import as_json, body_of, unavailable
 from api.schemas import EntryChanged, NewEntry
+from api.syntax import broken
 from models.errors import Unavailable
 from models.regime import PolicyFile
 
@@ -40,7 +42,7 @@ def lists_routes(governors: Mapping[str, Governor]) -> APIRouter:
 
     async def add(request: Request, pack: str, listed: str) -> Response:
         to, on = governor(governors, pack), list_named(listed)
-        new = read(ENTRY, await body_of(request, MOST_BYTES), "invalid-entry")
+        new = await read(request, ENTRY, "invalid-entry")
         changed = await reached(request, to.add(on, new, now_us()))
         tell(request, changed)
         return as_json(changed, 201)
@@ -65,7 +67,7 @@ def policy_routes(governors: Mapping[str, Governor]) -> APIRouter:
 
     async def change(request: Request, pack: str) -> Response:
         of = governor(governors, pack)
-        changes = read(POLICY, await body_of(request, MOST_BYTES), "invalid-policy")
+        changes = await read(request, POLICY, "invalid-policy")
         return await changed_to(request, of, changes)
 
     async def reset(request: Request, pack: str) -> Response:
@@ -115,19 +117,23 @@ def list_named(text: str) -> Listed:
     return LISTS[text]
 
 
-def read(decoder: msgspec.json.Decoder[Asked], body: bytes, kind: str) -> Asked:
-    """A body's struct.
+async def read(request: Request, decoder: msgspec.json.Decoder[Asked], kind: str) -> Asked:
+    """The struct in a request's body.
 
     Raises:
         Problem: It is not JSON, or not what is expected; `kind` then.
     """
+    # Of any other type a page of another site could send it from its reader's browser.
+    type_of(request.headers.get("content-type", ""), (JSON,))
+    body = await body_of(request, MOST_BYTES)
+    refuse_marks(body)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         fault = fault_of(str(error))
         raise Problem(422, kind, fault.detail, errors=[fault]) from None
-    except (ValueError, RecursionError):
-        raise Problem(400, "invalid-json", "the body is not valid JSON in UTF-8") from None
+    except BROKEN as error:
+        raise no_json(broken(body, error, "")) from None
 
 
 def now_us() -> int:

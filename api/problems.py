@@ -17,6 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 
 KINDS: Mapping[str, str] = {
     "invalid-json": "The body is not JSON (RFC 8259), or not UTF-8. NaN and Infinity are not JSON.",
+    "invalid-encoding": "The body begins with a byte-order mark; send UTF-8 without one.",
     "invalid-batch": "The body is JSON, but not a batch of events.",
     "invalid-events": "No event of the batch can be judged; `errors` says why, one by one.",
     "invalid-parameter": "A query parameter or a header cannot be used.",

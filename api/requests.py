@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import msgspec
 
+from api import media
 from api.batch import MAX_ID_CHARS, Batch, Item, Rejected, check_size, judged
 from api.faults import Fault, fault_of, fault_of_rule
 from api.problems import Problem
+from api.syntax import broken
 from models.errors import InvalidEvent
 from models.pack import DomainPack
 from models.packs.access.events import AccessEvent
@@ -20,8 +22,7 @@ DEFAULT_PACK = "access"
 BROKEN = (ValueError, RecursionError)
 """All that msgspec raises: bad JSON, bad UTF-8, a wrong type, too deep a nesting."""
 
-POST = "application/json, application/x-ndjson, text/plain"
-ACCEPTED = f"the body must be one of {POST}; text/plain is for access-log lines alone"
+POST = (media.JSON, media.NDJSON, media.TEXT)
 
 
 class RawEnvelope(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,10 +58,13 @@ class PackDecoder:
             return self._each(raw_events(body), limit)
 
     def lines(self, body: bytes, limit: int) -> Sequence[Item]:
+        lines = filled(body)
         try:
-            return self._one.decode_lines(body)
+            events = self._one.decode_lines(body)
         except BROKEN:
-            return self._each([line for line in body.splitlines() if line.strip()], limit)
+            return self._each(lines, limit)
+        # The decoder also takes an event broken over lines, and several on one.
+        return events if len(events) == len(lines) else self._each(lines, limit)
 
     def _each(self, raws: Sequence[bytes | msgspec.Raw], limit: int) -> list[Item]:
         check_size(len(raws), limit)
@@ -71,8 +75,8 @@ class PackDecoder:
             return self._one.decode(raw)
         except msgspec.ValidationError as error:
             return Rejected(given_id(raw), fault_of(str(error), index))
-        except BROKEN:
-            return unreadable(index, "not valid JSON in UTF-8")
+        except BROKEN as error:
+            return Rejected(None, broken(bytes(raw), error, f"/events/{index}"))
 
 
 class Reader:
@@ -100,18 +104,19 @@ class Reader:
         Raises:
             Problem: There is no batch, or nothing in it can be judged.
         """
-        media_type = content_type.partition(";")[0].strip().lower()
-        if media_type == "application/json":
+        media_type = media.type_of(content_type, POST)
+        media.refuse_marks(body)
+        if media_type == media.JSON:
             decoder = self.decoder(self._pack_of(body, pack))
             items = decoder.json(body, self._limit)
-        elif media_type == "application/x-ndjson":
+        elif media_type == media.NDJSON:
             decoder = self.decoder(pack)
             items = decoder.lines(body, self._limit)
-        elif media_type == "text/plain" and (pack or "access") == "access":
+        elif (pack or "access") == "access":
             decoder = self.decoder("access")
             items = access_lines(body, self._limit)
         else:
-            raise Problem(415, "unsupported-media-type", ACCEPTED, headers={"Accept-Post": POST})
+            raise media.unsupported(POST, "text/plain is for access-log lines alone")
         check_size(len(items), self._limit)
         return judged(decoder.pack, items, self._new_id)
 
@@ -135,7 +140,7 @@ class Reader:
 
 
 def unknown_pack(known: Iterable[str]) -> Problem:
-    return Problem(404, "unknown-pack", f"there is no such pack; there are {', '.join(known)}")
+    return Problem(404, "unknown-pack", f"there is no such pack, only {', '.join(known)}")
 
 
 def is_list(body: bytes) -> bool:
@@ -155,12 +160,22 @@ def raw_events(body: bytes) -> list[msgspec.Raw]:
             'expected {"events": [...]} or [...]',
             errors=[fault_of(str(error))],
         ) from None
-    except BROKEN:
-        raise Problem(400, "invalid-json", "the body is not valid JSON in UTF-8") from None
+    except BROKEN as error:
+        raise no_json(broken(body, error)) from None
+
+
+def no_json(fault: Fault) -> Problem:
+    detail = f"the body is not valid JSON: {fault.detail}"
+    return Problem(400, "invalid-json", detail, errors=[fault])
+
+
+def filled(body: bytes) -> list[bytes]:
+    """The lines of a body that hold anything."""
+    return [line for line in body.splitlines() if line.strip()]
 
 
 def access_lines(body: bytes, limit: int) -> list[Item]:
-    lines = [line for line in body.splitlines() if line.strip()]
+    lines = filled(body)
     check_size(len(lines), limit)
     return [access_line(line, i) for i, line in enumerate(lines)]
 
@@ -169,13 +184,9 @@ def access_line(line: bytes, index: int) -> Item:
     try:
         return parse_access_line(line.decode())
     except UnicodeDecodeError:
-        return unreadable(index, "not UTF-8")
+        return Rejected(None, Fault("not UTF-8", f"/events/{index}"))
     except InvalidEvent as error:
         return Rejected(None, fault_of_rule(str(error), index, AccessEvent.__struct_fields__))
-
-
-def unreadable(index: int, detail: str) -> Rejected:
-    return Rejected(None, Fault(detail, f"/events/{index}"))
 
 
 class Identified(msgspec.Struct):

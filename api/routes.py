@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from api import openapi
 from api.analyses import Analyses
 from api.features import FeatureReader
+from api.media import refuse_coding
 from api.metrics import ApiMetrics
 from api.problems import KINDS, Problem
 from api.requests import Reader, unknown_pack
@@ -24,6 +25,8 @@ from models.errors import Unavailable
 
 ENCODER = msgspec.json.Encoder()
 RETRY_PENDING = "1"
+LONGEST_LENGTH = 18
+"""Digits of a header `Content-Length` that is read at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,8 @@ async def body_of(request: Request, limit: int) -> bytes:
     FastAPI's own `max_body_size` answers in plain text, so it is not what guards this route.
     """
     too_large = Problem(413, "too-large", f"a body has at most {limit} bytes")
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
+    refuse_coding(request.headers)
+    if longer(request.headers.get("content-length", ""), limit):
         raise too_large
     body = bytearray()
     async for chunk in request.stream():
@@ -106,6 +109,12 @@ async def body_of(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise too_large
     return bytes(body)
+
+
+def longer(length: str, limit: int) -> bool:
+    """Whether a body says of itself that it is over the limit."""
+    # Python reads no number of thousands of digits.
+    return length.isdecimal() and (len(length) > LONGEST_LENGTH or int(length) > limit)
 
 
 def answered(answer: Analysis | Pending, headers: Mapping[str, str] | None = None) -> Response:

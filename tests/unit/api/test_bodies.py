@@ -123,8 +123,8 @@ REFUSED = [
     pytest.param("[] []", JSON, 400, "invalid-json", id="two values"),
     pytest.param(DEEP, JSON, 400, "invalid-json", id="deep"),
     pytest.param('[{"path":' * 50_000, JSON, 400, "invalid-json", id="deep objects"),
-    pytest.param(b"\xff\xfe[]", JSON, 400, "invalid-json", id="UTF-16"),
-    pytest.param(b"\xef\xbb\xbf[]", JSON, 400, "invalid-json", id="byte-order mark"),
+    pytest.param(b"\xff\xfe[]", JSON, 400, "invalid-encoding", id="UTF-16"),
+    pytest.param(b"\xef\xbb\xbf[]", JSON, 400, "invalid-encoding", id="byte-order mark"),
     pytest.param("3", JSON, 422, "invalid-batch", id="number"),
     pytest.param("null", JSON, 422, "invalid-batch", id="null"),
     pytest.param("[]", JSON, 422, "invalid-batch", id="no event"),
@@ -221,6 +221,29 @@ async def test_a_body_has_a_greatest_size(over: int, status: int, is_streamed: b
     assert answer.status_code == status
     if status == 413:
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_length_of_thousands_of_digits_is_too_large() -> None:
+    headers = {"Content-Type": JSON, "Content-Length": "9" * 5_000}
+    answer = await api().client.post("/analyze", content=b"", headers=headers)
+
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
+
+
+@pytest.mark.parametrize("name", ["` - at `$.status", "x` - at `$." + SECRET * 20, "`", "a b"])
+async def test_a_field_named_like_a_message_is_not_repeated(name: str) -> None:
+    answer = await post(api(), [{**event(), name: 1}])
+
+    [error] = answer.json()["errors"]
+    assert error["detail"] == "unknown field"
+    assert SECRET not in error["pointer"]
+    assert error["pointer"].startswith("/events/0")
+
+
+async def test_what_looks_like_an_escaped_nul_is_no_nul() -> None:
+    answer = await post(api(), [event(path="/\\u0000")])
+
+    assert answer.json()["summary"]["decided"] == 1
 
 
 async def test_an_event_longer_than_a_record_is_invalid() -> None:

@@ -32,6 +32,9 @@ from tests.unit.api.loopback import Api, States, api, event
         ("GET", "/problems/nothing", 404, "not-found"),
         ("GET", "/analyze", 405, "method-not-allowed"),
         ("DELETE", "/v1/analyses/1", 405, "method-not-allowed"),
+        ("POST", "/analyze/", 404, "not-found"),
+        ("GET", "/v1/lists/access/", 404, "not-found"),
+        ("POST", "/openapi.json", 405, "method-not-allowed"),
     ],
 )
 async def test_the_framework_errors_are_problems_too(
@@ -44,10 +47,28 @@ async def test_the_framework_errors_are_problems_too(
     assert answer.json()["type"] == f"/problems/{kind}"
 
 
-async def test_a_refused_method_is_answered_with_those_allowed() -> None:
-    answer = await api().client.get("/analyze")
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/analyze", "POST"),
+        ("/v1/lists/access/deny", "GET, POST"),
+        ("/v1/lists/access/deny/203.0.113.7", "DELETE"),
+        ("/v1/policies/access", "DELETE, GET, PUT"),
+        ("/health", "GET"),
+        ("/docs", "GET"),
+    ],
+)
+async def test_a_refused_method_is_answered_with_all_those_allowed(path: str, allowed: str) -> None:
+    answer = await api().client.request("PATCH", path)
 
-    assert answer.headers["allow"] == "POST"
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+async def test_no_answer_sends_to_an_address_of_the_callers() -> None:
+    answer = await api().client.get("/health/", headers={"Host": "elsewhere.example"})
+
+    assert answer.status_code == 404
+    assert "elsewhere" not in str(answer.headers)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -70,6 +70,8 @@ async def test_what_is_unknown_is_null(to: Api) -> None:
         (f"nothing/{CLIENT}", 404, "unknown-pack"),
         (f"access/{CLIENT}?at=yesterday", 400, "invalid-parameter"),
         (f"access/{CLIENT}?at=", 400, "invalid-parameter"),
+        (f"access/{CLIENT}?at=-99999999999", 400, "invalid-parameter"),
+        (f"access/{CLIENT}?at=0001-01-01T00:00:00%2B14:00", 400, "invalid-parameter"),
     ],
 )
 async def test_what_cannot_be_read_is_a_problem(to: Api, path: str, status: int, kind: str) -> None:

@@ -117,8 +117,8 @@ async def test_an_entry_that_cannot_be_meant_is_a_problem(
         ("DELETE", f"{DENY}/203.0.113.300", 422, "invalid-entry"),
         ("DELETE", DENY, 405, "method-not-allowed"),
         ("GET", "/v1/policies/nothing", 404, "unknown-pack"),
-        ("POST", DENY, 400, "invalid-json"),
-        ("PUT", POLICY, 400, "invalid-json"),
+        ("POST", DENY, 415, "unsupported-media-type"),
+        ("PUT", POLICY, 415, "unsupported-media-type"),
     ],
 )
 async def test_what_is_not_there_is_a_problem(
