@@ -80,11 +80,11 @@ def _look(
     try:
         end = ends()
     except DetectionError:
+        metrics.lag({})
         progress.unknown(time.monotonic())
         return
     lag = {partition: end.get(partition, 0) - at - 1 for partition, at in offsets.items()}
-    for partition, records in lag.items():
-        metrics.lag(partition, records)
+    metrics.lag(lag)
     if progress.standing_s(time.monotonic(), offsets, lag) > stalled_s:
         log.critical("stalled", lag=lag, offsets=offsets)
         _leave(STALLED)

@@ -94,7 +94,15 @@ def publish(
 def _handed_on(record: Record, epoch: str) -> Headers:
     carried = [header for header in record.headers if header[0] in CARRIED]
     source = [("source-epoch", epoch.encode()), ("source-offset", b"%d" % record.offset)]
-    return (*carried, *source)
+    return (*carried, *source, ("arrived", b"%d" % arrived_ms(record)))
+
+
+def arrived_ms(record: Record) -> int:
+    """Kafka's time of the `events` record behind a record, milliseconds since 1970."""
+    told = record.header("arrived") or b""
+    # On `events` itself a producer may have written anything there.
+    is_ours = bool(record.header("source-epoch")) and told.isdigit() and len(told) < 16
+    return int(told) if is_ours else record.at_ms
 
 
 def first_copies(

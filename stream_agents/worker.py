@@ -123,11 +123,13 @@ class Worker:
         """Takes partitions over; returns the offset to read each from: its fence + 1."""
         for partition in partitions:
             self._held[partition] = await self._load(partition)
+            self._metrics.taken_over(partition, self._held[partition].fence)
         return {partition: self._held[partition].fence.offset + 1 for partition in partitions}
 
     def revoked(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
             self._held.pop(partition, None)
+            self._metrics.left(partition)
 
     async def process(self, records: Sequence[Record]) -> None:
         """Folds what has queued up, commits the chunk before it, and emits the outcomes."""
@@ -223,6 +225,8 @@ class Worker:
         for turn, reply in zip(turns, replies, strict=True):
             held = asking[turn.partition]
             if reply.fence == (turn.commit.fence if turn.commit else held.stored):
+                if turn.commit and self._held.get(turn.partition) is held:
+                    self._metrics.committed(turn.partition, held.fence)
                 held.committed(reply.fence)
                 states = (state or b"" for state in reply.states)
                 held.cache.update(zip(turn.read, states, strict=True))
@@ -253,7 +257,7 @@ class Worker:
             # A partition that left and came back meanwhile has a new copy: not ours to change.
             if self._held.get(partition) is held:
                 held.hold(change, self._limits.cached_entities)
-        self._metrics.folded(folded)
+        self._metrics.folded(records, folded)
         with self._metrics.step("answer"):
             await self._reliably(lambda: self._stage.answer(folded))
         tell(records, folded)

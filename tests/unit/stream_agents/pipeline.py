@@ -74,6 +74,10 @@ class Pipeline:
         self.store, self.fences = MemoryStore(), MemoryStore()
         self.results = MemoryResults()
         self.kept = MemoryDecisions()
+        self.metrics = {
+            topic: StageMetrics("access", topic, partitions, lambda: self.now.timestamp())
+            for topic in (EVENTS, DECISIONS)
+        }
         self._chunks = chunks or [1_000_000]
 
     def send(self, *lines: bytes, partition: int = 0, headers: Headers = ()) -> Record:
@@ -129,7 +133,7 @@ class Pipeline:
     async def _drained(self, topic: str, stage: Stage, store: MemoryStore) -> None:
         log = MemoryLog(self.broker, topic)
         source = self.broker.topics[topic]
-        worker = Worker(stage, store, log, source.id, StageMetrics("access", "test"))
+        worker = Worker(stage, store, log, source.id, self.metrics[topic])
         log.assign(await worker.assigned(range(len(source.partitions))))
         for records in taken(log.take, cycle(self._chunks)):
             await worker.process(records)

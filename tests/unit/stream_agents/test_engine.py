@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import timedelta
 from typing import Any
@@ -276,13 +277,16 @@ def test_two_events_on_a_line_are_one_dead_line_whatever_is_beside_it(other: byt
 def test_headers_of_a_batch_are_handed_on_with_the_source() -> None:
     pipeline = Pipeline()
     asked = (("batch", b"b"), ("part", b"1"), ("reply", b"api"), ("trace", b"t"))
-    pipeline.send(line(), headers=(*asked, ("other", b"stays behind")))
-    pipeline.run()
+    sent = pipeline.send(line(), headers=(*asked, ("other", b"stays behind"), ("arrived", b"1")))
+    asyncio.run(pipeline.detect())
+    pipeline.now += timedelta(seconds=9)
+    asyncio.run(pipeline.decide())
 
     for topic, source in ((DECISIONS, "events.access"), (ACTIONS, DECISIONS)):
         [record] = pipeline.broker.topics[topic].partitions[0]
         epoch = pipeline.broker.topics[source].id.encode()
-        assert record.headers == (*asked, ("source-epoch", epoch), ("source-offset", b"0"))
+        ours = (("source-epoch", epoch), ("source-offset", b"0"), ("arrived", b"%d" % sent.at_ms))
+        assert record.headers == (*asked, *ours)
 
 
 def test_who_waits_is_answered_with_the_very_lines_of_the_topic() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from feature_store.fence import Fence, Upstream
 from models.contracts import Outcome
 from producer.records import Headers, Record
-from stream_agents.outcomes import advance, first_copies
+from stream_agents.outcomes import advance, arrived_ms, first_copies
 from stream_agents.stage import Tally
 
 EPOCH, AGAIN = "topic id", "topic id of the topic made again"
@@ -128,3 +130,21 @@ def test_a_fence_advances_to_its_newest_record_and_adds_up_the_outcomes() -> Non
         0: Fence("e", offset=4, decided=14, duplicate=2, late=1),
         1: Fence("e", offset=0, dead=1),
     }
+
+
+OURS = ("source-epoch", b"e")
+
+
+@pytest.mark.parametrize(
+    ("headers", "at_ms"),
+    [
+        ((OURS, ("arrived", b"5")), 5),
+        ((("arrived", b"5"),), 70),
+        ((OURS,), 70),
+        ((OURS, ("arrived", b"-5")), 70),
+        ((OURS, ("arrived", b"9" * 400)), 70),
+    ],
+    ids=["told by us", "told by a producer", "not told", "no time", "no float"],
+)
+def test_an_event_arrived_when_its_first_record_did(headers: Headers, at_ms: int) -> None:
+    assert arrived_ms(Record(0, 0, 70, b"", headers)) == at_ms

@@ -92,8 +92,12 @@ class Bench:
         return [first[offset] for offset in sorted(first)]
 
     def alarms(self, kind: str) -> float:
-        labels = {"pack": "test", "stage": "counting", "kind": kind}
-        return self.metrics.registry.get_sample_value("centinela_alarms_total", labels) or 0.0
+        return self.told("centinela_alarms_total", kind=kind) or 0.0
+
+    def told(self, name: str, **labels: str) -> float | None:
+        """One sample of the metrics; None where there is none."""
+        own = {"pack": "test", "stage": "counting", **labels}
+        return self.metrics.registry.get_sample_value(name, own)
 
     def emitted(self) -> int:
         return sum(map(len, self.broker.topics["out"].partitions))
@@ -281,6 +285,25 @@ async def test_a_copy_taken_again_in_mid_chunk_is_not_overwritten() -> None:
 
     assert bench.fence().offset == 1
     assert bench.store.states == {(0, "a"): b"2"}
+
+
+async def test_of_a_partition_that_leaves_during_its_commit_no_figure_is_told() -> None:
+    bench = Bench()
+    bench.send("a")
+    worker, transport = await bench.worker()
+
+    class Leaving(FaultyStore):
+        async def exchange(self, turns: Sequence[Turn]) -> list[Reply]:
+            worker.revoked([0])
+            return await super().exchange(turns)
+
+    await worker.process(transport.take())
+    told = bench.told("centinela_fence_offset", partition="0")
+    worker._store = Leaving()
+    await worker.settle()
+
+    assert told == -1
+    assert bench.told("centinela_fence_offset", partition="0") is None
 
 
 @pytest.mark.parametrize("breaks_decoding", [False, True], ids=["fold", "decode"])
