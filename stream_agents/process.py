@@ -60,14 +60,14 @@ async def _run(
     regime: Current,
     port: int,
 ) -> None:
-    metrics = StageMetrics(settings.pack, name)
+    metrics = StageMetrics(settings.pack, name, settings.partitions)
     app = build_app(name, settings)
     limits = Limits(settings.cached_entities, settings.seen_ids, settings.deadline_s)
     epoch = topic_id(settings.kafka, topic)
     transport = FaustLog(app, topic, settings.kafka)
     worker = Worker(stage, store, transport, epoch, metrics, limits)
     rim = Rim(app, topic, worker, metrics, settings)
-    serve(port, metrics.registry, lambda: rim.is_assigned)
+    serve(settings.status_host, port, metrics.registry, lambda: rim.is_assigned)
     async with regime.followed(settings.deadline_s):
         await rim.run()
     log.info("agent stopped", agent=name)

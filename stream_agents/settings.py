@@ -12,6 +12,7 @@ class AgentSettings(Connections):
 
     Args:
         champion: Folder of the artifact that judges; the pack's shipped one unless given.
+        status_host: Address on which an agent answers `/metrics` and `/health`.
         ingestion_port: Where the ingestion agent answers `/metrics` and `/health`.
         decision_port: Likewise the decision agent.
         session_timeout_s: How soon the group notices that an agent was killed.
@@ -27,6 +28,7 @@ class AgentSettings(Connections):
     """
 
     champion: Path | None = None
+    status_host: str = "127.0.0.1"
     ingestion_port: int = 9101
     decision_port: int = 9102
     session_timeout_s: float = 6.0

@@ -9,11 +9,13 @@ from threading import Thread
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 
-def serve(port: int, registry: CollectorRegistry, is_healthy: Callable[[], bool]) -> None:
-    """Answers on loopback for as long as the process lives.
+def serve(
+    host: str, port: int, registry: CollectorRegistry, is_healthy: Callable[[], bool]
+) -> ThreadingHTTPServer:
+    """Answers for as long as the process lives.
 
     Raises:
-        OSError: The port is taken.
+        OSError: The port is taken, or the address is not this machine's.
     """
 
     class Status(BaseHTTPRequestHandler):
@@ -37,5 +39,6 @@ def serve(port: int, registry: CollectorRegistry, is_healthy: Callable[[], bool]
         def log_message(self, format: str, *args: object) -> None:
             """Scrapes are no news."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Status)
+    server = ThreadingHTTPServer((host, port), Status)
     Thread(target=server.serve_forever, name="status", daemon=True).start()
+    return server
