@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 from api.schemas import Analysis, Summary
+from stream_agents.metrics import tell_build
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
 ACTIONS = ("allow", "alert", "challenge", "block")
+ANALYZE = ("/v1/analyze", "/analyze")
+EXPECTED = ("200", "202", "500", "503")
+"""Statuses of these routes, told from zero on: what appears with its first shows no rise."""
 OUTCOMES = ("duplicate", "late", "dead", "invalid")
 
 
@@ -24,14 +35,14 @@ class ApiMetrics:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "centinela_api_requests",
-            "Requests by route and status.",
+            "Requests by route, method and status; 499 where the client went away first.",
             ["route", "method", "status"],
             registry=self.registry,
         )
         self._seconds = Histogram(
             "centinela_api_request_seconds",
-            "Time until the answer was sent.",
-            ["route"],
+            "Time until the answer was sent, by route and status.",
+            ["route", "status"],
             buckets=SECONDS,
             registry=self.registry,
         )
@@ -53,10 +64,16 @@ class ApiMetrics:
             registry=self.registry,
         )
         waits.set_function(waiting)
+        tell_build(self.registry)
+        ProcessCollector(registry=self.registry)
+        for route in ANALYZE:
+            for status in EXPECTED:
+                self._requests.labels(route, "POST", status)
+                self._seconds.labels(route, status)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         self._requests.labels(route, method, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._seconds.labels(route, status).observe(seconds)
 
     def batch(self, pack: str, status: str) -> None:
         self._batches.labels(pack, status).inc()

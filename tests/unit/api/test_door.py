@@ -124,8 +124,19 @@ async def test_the_metrics_count_requests_batches_and_events() -> None:
         'centinela_api_events_total{action="block",outcome="decided",pack="access"} 1.0',
         'centinela_api_events_total{action="",outcome="invalid",pack="access"} 1.0',
         "centinela_api_pending_waits 0.0",
+        'centinela_api_request_seconds_count{route="/analyze",status="200"} 1.0',
+        'centinela_api_request_seconds_count{route="unmatched",status="404"} 1.0',
     ):
         assert line in text.splitlines()
+
+
+@pytest.mark.parametrize("status", ["500", "503"])
+async def test_failures_are_there_before_the_first(status: str) -> None:
+    text = (await api().client.get("/metrics")).text
+
+    for route in ("/analyze", "/v1/analyze"):
+        labels = f'method="POST",route="{route}",status="{status}"'
+        assert f"centinela_api_requests_total{{{labels}}} 0.0" in text.splitlines()
 
 
 async def test_routes_with_parameters_are_counted_under_their_pattern() -> None:
