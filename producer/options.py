@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from producer.reporting import Output
+from producer.printing import Output
 
 Speed = Annotated[str | None, typer.Option(help="By event time, so many times faster: `60x`.")]
 ShiftTo = Annotated[

@@ -20,8 +20,9 @@ from producer.mapping import parse_map
 from producer.options import HowToPrint, Kafka, Quiet, ShiftTo, Speed, Wait
 from producer.pacing import newest, pace_of, target_of
 from producer.positions import Position
+from producer.printing import Output, say, tell, tell_json
 from producer.progress import progress
-from producer.reporting import Output, errors_in_one_line, report, say, tell, tell_json
+from producer.reporting import errors_in_one_line, report
 from producer.rows import Row
 from producer.sending import Rejections, line_of
 from producer.settings import Connections
@@ -62,18 +63,14 @@ def replay(
     """Send logs of requests through the pipeline, and account for every line.
 
     Reads Common and Combined Log Format, CSV with a header, NDJSON and Parquet. Ends with
-    `sent = decided + duplicate + late + dead-lettered + missing`; exit code 1 if any is missing,
-    2 for a wrong call, 130 after Ctrl-C.
+    `sent = decided + duplicate + late + dead-lettered + missing`; exit code 1 if any is missing.
 
+    \b
     Examples:
-
-    centinela replay access.log.gz --shift-to now
-
-    centinela replay access.log --speed 60x
-
-    centinela replay requests.csv --map ip=source_ip,time=seen_at --rate 500
-
-    tail -F access.log | centinela replay -
+      centinela replay access.log.gz --shift-to now
+      centinela replay access.log --speed 60x
+      centinela replay requests.csv --map ip=source_ip,time=seen_at --rate 500
+      tail -F access.log | centinela replay -
     """
     with errors_in_one_line("replay"):
         sources = [Source(path, format, parse_map(map)) for path in _once_each(files)]

@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 
-import msgspec
 import typer
 
-from models.errors import DetectionError, InvalidSource
+from models.errors import DetectionError
 from producer.delivery import Account
-
-MISSING = 1
-USAGE = 2
-INTERRUPTED = 130
-
-
-class Output(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-def say(text: str, quiet: bool = False) -> None:
-    """Talk, which is not data."""
-    if not quiet:
-        sys.stderr.write(text + "\n")
-
-
-def tell(text: str) -> None:
-    """Data."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def tell_json(value: object) -> None:
-    tell(msgspec.json.encode(value).decode())
+from producer.exits import Exit, exit_of
+from producer.printing import Output, say, tell, tell_json
 
 
 @contextmanager
 def errors_in_one_line(command: str) -> Iterator[None]:
-    """`replay: access.log: no such file`, and exit code 2; 1 where it is not the caller's fault."""
+    """`replay: access.log: no such file`, and the exit code of such an error."""
     logging.getLogger("centinela.kafka").setLevel(logging.CRITICAL)  # its faults come as errors
     try:
         yield
     except DetectionError as error:
         say(f"{command}: {error}")
-        raise typer.Exit(USAGE if isinstance(error, InvalidSource) else MISSING) from error
+        raise typer.Exit(exit_of(error)) from error
 
 
 def report(command: str, account: Account, output: Output, quiet: bool, resume: str = "") -> None:
@@ -72,6 +46,6 @@ def report(command: str, account: Account, output: Output, quiet: bool, resume: 
     else:
         tell(str(ledger))
     if ledger.missing or account.error:
-        raise typer.Exit(MISSING)
+        raise typer.Exit(Exit.NOT_RIGHT)
     if account.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(Exit.INTERRUPTED)

@@ -18,8 +18,9 @@ from models.packs.access.events import AccessEvent
 from producer.delivery import Feed, Plan, Shift, deliver, stopped_by_signals
 from producer.options import HowToPrint, Kafka, Quiet, ShiftTo, Speed, Wait
 from producer.pacing import newest, pace_of, target_of
+from producer.printing import Output, say
 from producer.progress import progress
-from producer.reporting import Output, errors_in_one_line, report, say
+from producer.reporting import errors_in_one_line, report
 from producer.rows import Row
 from producer.sending import line_of
 from producer.settings import Connections
@@ -48,11 +49,10 @@ def simulate(
 ) -> None:
     """Generate traffic with attackers in it; each event carries its label, 1 for an attack.
 
+    \b
     Examples:
-
-    centinela simulate access --seed 7 --events 100000 --to traffic.ndjson
-
-    centinela simulate access --publish --rate 200 --shift-to now
+      centinela simulate access --seed 7 --events 100000 --to traffic.ndjson
+      centinela simulate access --publish --rate 200 --shift-to now
     """
     with errors_in_one_line("simulate"):
         told = pack_named(pack)

@@ -77,6 +77,15 @@ def topic_id(kafka: str, topic: str) -> str:
     return str(description.topic_id)
 
 
+def partition_counts(kafka: str) -> Mapping[str, int]:
+    """Each topic that there is, to the number of its partitions.
+
+    Raises:
+        Unavailable: The broker did not answer.
+    """
+    return _partitions(_metadata(_admin(kafka), kafka))
+
+
 def end_offsets(kafka: str, topic: str) -> dict[int, int]:
     """Partition to the offset that its next record will have.
 

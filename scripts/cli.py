@@ -1,38 +1,40 @@
-"""`centinela`: the command line. What goes wrong is one line on stderr and exit code 2."""
+"""`centinela`: the command line. What goes wrong is one line on stderr, and an exit code."""
 
 from __future__ import annotations
 
 import os
 import sys
+import tomllib
+import traceback
+from collections.abc import Callable
 from typing import Annotated, NoReturn
-from urllib.parse import quote
 
 import typer
 from pydantic import ValidationError
 
 from models.errors import DetectionError
+from producer.exits import Exit, exit_of
 from producer.replay import replay
 from producer.simulate import simulate
 from scripts import door
 from scripts.evaluation.app import evaluate
 from scripts.explain import explain
+from scripts.features import features
 from scripts.lists import lists, policy
-from scripts.output import Output, OutputOption, print_json, print_table
-from scripts.stack.pids import PidFolder
+from scripts.output import Output, OutputOption, QuietOption, print_json, say
 from scripts.stack.settings import ROOT, LocalStack
+from scripts.status import status
+from scripts.topics import topics
 from scripts.training.app import train
 from scripts.up import down as end_left
 from scripts.up import up as start
-
-USER_ERROR = 2
 
 cli = typer.Typer(
     help="Watches streams of events and says what to do about each one, and why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # which would take `[alert]` in a help text for a colour
 )
-features = typer.Typer(help="What the online store knows.", no_args_is_help=True)
-topics = typer.Typer(help="What flows.", no_args_is_help=True)
 cli.add_typer(features, name="features")
 cli.add_typer(topics, name="topics")
 cli.add_typer(evaluate, name="evaluate")
@@ -41,83 +43,105 @@ cli.add_typer(policy, name="policy")
 
 
 def main() -> None:
-    """The console command: our own errors, and the machine's, are one line, never a traceback."""
+    """The console command: errors are one line, never a traceback unless the fault is ours."""
+    code = ending(lambda: cli(prog_name="centinela"))
+    if code == Exit.READER_GONE:
+        # Else Python would complain at its end that what is buffered cannot be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)
+
+
+def ending(run: Callable[[], object]) -> int:
+    """The exit code of a run of the command line; what went wrong is said."""
     try:
-        cli(prog_name="centinela")
+        try:
+            run()
+        finally:
+            sys.stdout.flush()
+    except SystemExit as end:
+        # Typer turns a reader that has gone into a 1 of its own.
+        gone = isinstance(end.__context__, BrokenPipeError)
+        return Exit.READER_GONE if gone else int(end.code or 0)
+    except BrokenPipeError:
+        return Exit.READER_GONE
     except ValidationError as error:
-        _refuse("; ".join(map(_setting, error.errors())))
+        return _refused("; ".join(_settings(error)), Exit.USER_ERROR)
+    except door.NotThere as error:
+        return _refused(str(error), Exit.NOT_RIGHT)
     except DetectionError as error:
-        _refuse(str(error))
+        return _refused(str(error), exit_of(error))
     except OSError as error:
-        _refuse(f"{error.filename or 'this machine'}: {error.strerror or error}")
+        where = error.filename or "this machine"
+        return _refused(f"{where}: {error.strerror or error}", Exit.USER_ERROR)
+    except Exception:  # the rim of the process: a traceback, and a code that says so
+        traceback.print_exc()
+        return Exit.BUG
+    return Exit.OK
+
+
+def tell_version(wanted: bool) -> None:
+    if wanted:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        print(f"{project['name']} {project['version']}")
+        raise typer.Exit
+
+
+@cli.callback()
+def centinela(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=tell_version, help="Which one this is."),
+    ] = False,
+) -> None: ...
 
 
 @cli.command()
 def up() -> None:
-    """Start everything on this machine, show a first detection, stay until Ctrl-C."""
+    """Start everything on this machine, show a first detection, stay until Ctrl-C.
+
+    \b
+    Examples:
+      centinela up
+      CENTINELA_API_PORT=8081 centinela up
+    """
     start(LocalStack())
 
 
 @cli.command()
-def down() -> None:
-    """End what `up` has left running."""
+def down(output: OutputOption = Output.TEXT, quiet: QuietOption = False) -> None:
+    """End what `up` has left running.
+
+    \b
+    Examples:
+      centinela down
+      centinela down -o json
+    """
     ended = end_left(LocalStack())
-    print(f"ended: {', '.join(ended)}" if ended else "nothing was running")
+    if output is Output.JSON:
+        print_json({"ended": ended})
+    elif ended:
+        print(f"ended: {', '.join(ended)}")
+    else:
+        say("nothing was running", quiet)
 
 
 cli.command()(replay)
 cli.command()(simulate)
 cli.command()(explain)
 cli.command()(train)
-
-
-@cli.command()
-def status(output: OutputOption = Output.TABLE) -> None:
-    """What of this stack runs, and whether the API can do its work."""
-    settings = LocalStack()
-    running = {entry.name: entry.pid for entry in PidFolder(settings.run).running()}
-    ready = door.is_ready(settings.api)
-    if output is Output.JSON:
-        print_json({"api": settings.api, "ready": ready, "pids": running})
-    else:
-        rows = [(name, f"pid {pid}") for name, pid in sorted(running.items())]
-        print_table(("process", ""), [*rows, (settings.api, "ready" if ready else "not ready")])
-    if not ready:
-        raise typer.Exit(1)
+cli.command()(status)
 
 
 @cli.command()
 def serve() -> None:
-    """Run the API alone, against the Kafka and Redis of the environment."""
+    """Run the API alone, against the Kafka and Redis of the environment.
+
+    \b
+    Examples:
+      centinela serve
+      CENTINELA_KAFKA=kafka:9092 CENTINELA_REDIS=redis://redis:6379/0 centinela serve
+    """
     _become("api")
-
-
-@features.command()
-def show(
-    pack: Annotated[str, typer.Argument(help="The domain: access.")],
-    entity: Annotated[str, typer.Argument(help="Whose features: for access, a client's address.")],
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """An entity's features as of now, asked of the API."""
-    url = f"{LocalStack().api}/v1/features/{quote(pack, safe='')}/{quote(entity)}"
-    known = door.get(url).body
-    if output is Output.JSON:
-        print_json(known)
-        return
-    values = known["features"].items()
-    rows = [(name, "unknown" if value is None else f"{value:g}") for name, value in values]
-    print_table(("feature", "value"), rows)
-
-
-@topics.command()
-def watch(
-    topic: Annotated[str, typer.Argument(help="events.access, decisions.access, dead-letter, ...")],
-    from_beginning: Annotated[bool, typer.Option("--from-beginning")] = False,
-) -> None:
-    """Print a topic's events as they come, one a line, until Ctrl-C."""
-    program = str(ROOT / "scripts" / "kafka-console-consumer")
-    options = ["--bootstrap-server", LocalStack().kafka, "--topic", topic]
-    os.execv(program, [program, *options, *(["--from-beginning"] if from_beginning else [])])
 
 
 def _become(module: str, *arguments: str) -> NoReturn:
@@ -126,17 +150,21 @@ def _become(module: str, *arguments: str) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
 
 
-def _setting(error: object) -> str:
-    """`CENTINELA_API_PORT: must be a valid integer, got 'x'` of one of pydantic's errors."""
-    assert isinstance(error, dict)
-    name = str(error["loc"][-1])
-    shown = name if name.isupper() else f"CENTINELA_{name.upper()}"
-    return f"{shown}: {error['msg']}, got {error['input']!r}"
+def _settings(refused: ValidationError) -> list[str]:
+    """`CENTINELA_API_PORT: must be a valid integer, got 'x'` of each of pydantic's errors."""
+    lines = []
+    for error in refused.errors():
+        if error["type"] == "default_factory_not_called":  # follows from another error
+            continue
+        name = str(error["loc"][-1])
+        shown = name if name.isupper() else f"CENTINELA_{name.upper()}"
+        lines.append(f"{shown}: {error['msg']}, got {error['input']!r}")
+    return lines
 
 
-def _refuse(line: str) -> NoReturn:
-    print(f"centinela: {line}", file=sys.stderr)
-    sys.exit(USER_ERROR)
+def _refused(line: str, code: Exit) -> Exit:
+    say(f"centinela: {line}")
+    return code
 
 
 if __name__ == "__main__":

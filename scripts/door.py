@@ -12,6 +12,8 @@ from models.errors import DetectionError, InvalidSource, Unavailable
 from scripts.stack.health import http_answers
 
 TIMEOUT_S = 30.0
+NOT_THERE = frozenset({"unknown-entity", "unknown-decision", "unknown-analysis", "unknown-entry"})
+"""Kinds of problems by which the API says that it knows nothing of the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ class Refused(InvalidSource):
     def __init__(self, line: str, kind: str) -> None:
         super().__init__(line)
         self.kind = kind
+
+
+class NotThere(Refused):
+    """What was asked for is not known, though the question was a good one."""
 
 
 def is_ready(api: str) -> bool:
@@ -78,4 +84,6 @@ def _refused(request: urllib.request.Request, error: urllib.error.HTTPError) -> 
     except (ValueError, AttributeError):
         said = error.reason
     line = f"{request.get_method()} {request.full_url}: {error.code}, {said}"
-    return Unavailable(line) if error.code >= 500 else Refused(line, kind)
+    if error.code >= 500:
+        return Unavailable(line)
+    return NotThere(line, kind) if kind in NOT_THERE else Refused(line, kind)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
 import typer
-from rich.console import Console
 
 from models.durations import duration
 from models.errors import InvalidSource, Unavailable
+from producer.exits import Exit
 from producer.options import Kafka
+from producer.printing import tell_json
 from producer.records import events_topic
 from scripts import door
 from scripts.explanation import rendered
-from scripts.output import Output, OutputOption
+from scripts.output import Output, OutputOption, QuietOption, console, say
 from scripts.stack.settings import LocalStack
 from stream_agents.explained import Explanation
-
-NOWHERE = 1
 
 
 def explain(
@@ -29,30 +29,37 @@ def explain(
     pack: Annotated[str, typer.Option(help="The domain.")] = "access",
     since: Annotated[str, typer.Option(help="How far back to look in the log.")] = "24h",
     every: Annotated[bool, typer.Option("--all", help="Show usual features too.")] = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
+    quiet: QuietOption = False,
     kafka: Kafka = "",
 ) -> None:
     """Why an event was answered as it was.
 
     The newest answers other than allow are asked of the API. Any other event is looked for in the
     log, and its features are derived again from the events before it. Exit code 1 if it is nowhere.
+
+    \b
+    Examples:
+      centinela explain web-1-42
+      centinela explain web-1-42 --since 7d --all
+      centinela explain 2-57-0 -o json
     """
     back = how_far(since)
-    found = kept(event_id, pack)
+    tell = partial(say, quiet=quiet)
+    found = kept(event_id, pack, tell)
     if found is None or lacks_features(found):
         # What judges takes a second to load: only where the log is searched.
         from scripts.log_search import logged
 
-        found = logged(event_id, pack, back, kafka, say) or found
+        found = logged(event_id, pack, back, kafka, tell) or found
     if found is None:
         say(f"centinela: no event {event_id!r} is in the last {since} of {events_topic(pack)}")
-        raise typer.Exit(NOWHERE)
+        raise typer.Exit(Exit.NOT_RIGHT)
     if output is Output.JSON:
-        print(msgspec.json.encode(found).decode())
-        return
-    console = Console()
+        return tell_json(found)
+    shown = console()
     for part in rendered(found, every=every):
-        console.print(part)
+        shown.print(part)
 
 
 def how_far(since: str) -> timedelta:
@@ -62,7 +69,7 @@ def how_far(since: str) -> timedelta:
         raise InvalidSource(f"--since {error}") from None
 
 
-def kept(event_id: str, pack: str) -> Explanation | None:
+def kept(event_id: str, pack: str, tell: Callable[[str], None]) -> Explanation | None:
     """What the API tells of an event; None where no answer about it is kept, or it is away."""
     path = f"/v1/decisions/{quote(event_id, safe='')}?pack={quote(pack, safe='')}"
     try:
@@ -72,15 +79,10 @@ def kept(event_id: str, pack: str) -> Explanation | None:
             raise
         return None
     except Unavailable as error:
-        say(f"{error} Looking in the log.")
+        tell(f"{error} Looking in the log.")
         return None
     return msgspec.convert(told, Explanation)
 
 
 def lacks_features(found: Explanation) -> bool:
     return found.answer.outcome == "decided" and not found.features
-
-
-def say(line: str) -> None:
-    """Talk, which is not data."""
-    print(line, file=sys.stderr)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.durations import written
+from producer.printing import plain
 from scripts.showcase import STYLES
 from stream_agents.explained import ExplainedFeature, Explanation
 
@@ -147,10 +148,3 @@ def table(
 
 def number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.6g}"
-
-
-def plain(text: str) -> str:
-    """Text that a client has sent, safe to print: what would steer a terminal is spelled out."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -45,9 +45,15 @@ def add(
     ] = None,
     note: Annotated[str, typer.Option(help="Why; told to whoever meets the entry.")] = "",
     author: Annotated[str | None, typer.Option(help="Who wants it; you unless given.")] = None,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
-    """Put an entry on a list; it is in force within a second."""
+    """Put an entry on a list; it is in force within a second.
+
+    \b
+    Examples:
+      centinela lists access add --allow 203.0.113.7 --note "our own scanner"
+      centinela lists access add --deny 203.0.113.0/24 --for 2h --note "abuse report 7"
+    """
     new: dict[str, Any] = {"entry": canonical(entry), "note": note, "author": author or user()}
     if lasting is not None:
         new["ttl_s"] = seconds(lasting)
@@ -64,9 +70,16 @@ def remove(
     context: typer.Context,
     entry: Entry,
     is_allow: IsAllow = None,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
-    """Take an entry off a list; it is out of force within a second."""
+    """Take an entry off a list; it is out of force within a second.
+
+    Exit code 1 if it was not on it.
+
+    \b
+    Examples:
+      centinela lists access remove --allow 203.0.113.7
+    """
     name = quote(canonical(entry), safe="/")
     changed = door.send("DELETE", f"{context.obj}/{one_of(is_allow)}/{name}").body
     if output is Output.JSON:
@@ -76,9 +89,15 @@ def remove(
 
 @lists.command()
 def show(
-    context: typer.Context, is_allow: IsAllow = None, output: OutputOption = Output.TABLE
+    context: typer.Context, is_allow: IsAllow = None, output: OutputOption = Output.TEXT
 ) -> None:
-    """The entries of both lists, or of one."""
+    """The entries of both lists, or of one.
+
+    \b
+    Examples:
+      centinela lists access show
+      centinela lists access show --deny -o json
+    """
     wanted = ("allow", "deny") if is_allow is None else (one_of(is_allow),)
     told = [door.get(f"{context.obj}/{listed}").body for listed in wanted]
     if output is Output.JSON:
@@ -99,8 +118,14 @@ def of_policy(context: typer.Context, pack: Pack) -> None:
 
 
 @policy.command("show")
-def show_policy(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
-    """The policy in force."""
+def show_policy(context: typer.Context, output: OutputOption = Output.TEXT) -> None:
+    """The policy in force.
+
+    \b
+    Examples:
+      centinela policy access show
+      centinela policy access show -o json
+    """
     tell_policy(door.get(context.obj).body, output)
 
 
@@ -108,16 +133,26 @@ def show_policy(context: typer.Context, output: OutputOption = Output.TABLE) -> 
 def set_policy(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="TOML; a table in it replaces the pack's.")],
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
-    """Change the policy; it is in force within a second."""
+    """Change the policy; it is in force within a second.
+
+    \b
+    Examples:
+      centinela policy access set stricter.toml
+    """
     changes = msgspec.to_builtins(policy_file(read_toml(file)))
     tell_policy(door.send("PUT", context.obj, changes).body, output)
 
 
 @policy.command("reset")
-def reset_policy(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
-    """Go back to the pack's own policy."""
+def reset_policy(context: typer.Context, output: OutputOption = Output.TEXT) -> None:
+    """Go back to the pack's own policy.
+
+    \b
+    Examples:
+      centinela policy access reset
+    """
     tell_policy(door.send("DELETE", context.obj).body, output)
 
 

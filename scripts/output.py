@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,22 +12,31 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from producer.options import Quiet
+from producer.printing import Output, plain, say
 
-class Output(StrEnum):
-    TABLE = "table"
-    JSON = "json"
+__all__ = ["Output", "console", "plain", "print_json", "print_table", "say"]
 
+PIPED_WIDTH = 140
+"""Of what is printed into a file or a pipe, where a terminal would tell its own."""
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
+QuietOption = Quiet
+
+
+def console() -> Console:
+    """Standard output; plain where it is no terminal, and with NO_COLOR."""
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows of plain text: what stands in them is nobody's markup."""
+    """Rows of plain text: what stands in them is nobody's markup, and steers no terminal."""
     table = Table(*columns)
     for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    console().print(table)
 
 
 def print_json(told: Any) -> None:  # whatever the API has answered
+    """One line in ASCII: what a client has sent cannot steer a terminal."""
     print(json.dumps(told))

@@ -57,11 +57,13 @@ def access(
     hostile: Hostile = None,
     baselines: Rivals = True,
     who: Who = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Lay scanners over real logs: who is found, who is touched, and how soon.
 
-    centinela evaluate access --background site.log.gz --attack acunetix.txt.gz -o json
+    \b
+    Examples:
+      centinela evaluate access --background site.log.gz --attack acunetix.txt.gz -o json
     """
     from scripts.evaluation.access import judge_of, list_clients, named_in
     from scripts.evaluation.logs import attack_of, background_of
@@ -85,11 +87,13 @@ def bots(
     labels: Labels,
     folds: Folds = 5,
     seeds: Seeds = 5,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Tell bots from people by what their sessions do: AUC and F1 over sessions, cross-validated.
 
-    centinela evaluate bots --log people.log --log bots.log --labels kinds.txt -o json
+    \b
+    Examples:
+      centinela evaluate bots --log people.log --log bots.log --labels kinds.txt -o json
     """
     from scripts.evaluation.bots import judged, labels_of
     from scripts.evaluation.logs import background_of
@@ -105,11 +109,13 @@ def text(
     test: MoreValues = None,
     folds: Folds = 5,
     seeds: Seeds = 5,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Tell attacks from ordinary values by their characters: precision, recall, F1, by kind.
 
-    centinela evaluate text --train values.csv -o json
+    \b
+    Examples:
+      centinela evaluate text --train values.csv -o json
     """
     from models.text_artifacts import text_champion_of
     from scripts.evaluation.labelled import labelled_of

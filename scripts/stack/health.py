@@ -28,15 +28,27 @@ def kafka_answers(port: int) -> Callable[[], bool]:
 
 def http_answers(url: str) -> Callable[[], bool]:
     """Whether a GET is answered with 200."""
+    return lambda: http_status(url) == 200
 
-    def answers() -> bool:
-        try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
 
-    return answers
+def http_status(url: str) -> int | None:
+    """How a GET is answered; None where it is not."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def is_listening(host: str, port: int) -> bool:
+    """Whether anybody takes connections there, whatever it then answers."""
+    try:
+        socket.create_connection((host, port), TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _ask(port: int, request: bytes, length: int) -> bytes:

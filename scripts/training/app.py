@@ -58,7 +58,7 @@ def train(
     candidates: Candidates = False,
     labels: Given = None,
     kafka: Kafka = "",
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Fit a pack's model on the earlier events, and measure it on the later ones.
 
@@ -66,13 +66,11 @@ def train(
     Without options it is the shipped model, bit for bit. An agent serves another one when
     CENTINELA_CHAMPION names its folder.
 
+    \b
     Examples:
-
-    centinela train access --candidates
-
-    centinela train access --from access.log.gz --out my-model
-
-    centinela train access --from topic --labels known.csv --out my-model -o json
+      centinela train access --candidates
+      centinela train access --from access.log.gz --out my-model
+      centinela train access --from topic --labels known.csv --out my-model -o json
     """
     # scikit-learn takes seconds to load, and other commands need none of it.
     from scripts.training.printing import print_trained

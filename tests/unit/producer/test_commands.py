@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from producer import replay, simulate
+from producer.exits import Exit
 
 LINE = '203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 5'
 
@@ -71,7 +72,7 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(
 def test_kafka_that_does_not_answer_is_named(log: str) -> None:
     told = run(log, "--kafka", "127.0.0.1:9")
 
-    assert told.exit_code == 1
+    assert told.exit_code == Exit.UNAVAILABLE
     assert told.stderr == "replay: Kafka at 127.0.0.1:9: no answer within 5 s\n"
 
 

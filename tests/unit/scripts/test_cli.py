@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import subprocess
+import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import typer
 
+from models.errors import InvalidSource, Unavailable
+from producer.exits import Exit
 from scripts import cli
 from scripts.stack.pids import UP, PidFolder
 from scripts.stack.ports import free_ports
+from scripts.stack.settings import ROOT
 
 PORTS = ("KAFKA", "KAFKA_CONTROLLER", "REDIS", "INGESTION", "DECISION", "API")
 
@@ -94,7 +102,9 @@ def test_a_second_up_of_the_same_folder_is_refused(run: Run, home: Path) -> None
 
 
 def test_down_with_nothing_left_says_so(run: Run) -> None:
-    assert run("down") == (0, "nothing was running\n", "")
+    assert run("down") == (0, "", "nothing was running\n")
+    assert run("down", "--quiet") == (0, "", "")
+    assert run("down", "-o", "json") == (0, '{"ended": []}\n', "")
 
 
 def test_status_without_a_stack_is_not_ready(run: Run) -> None:
@@ -107,34 +117,39 @@ def test_status_without_a_stack_is_not_ready(run: Run) -> None:
 def test_features_without_an_api_are_one_line(run: Run) -> None:
     code, _, said = run("features", "show", "access", "203.0.113.7")
 
-    assert code == 2
+    assert code == 3
     assert "Connection refused; is `make up` running?" in said
     assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "line"),
+    ("status", "body", "line", "exit_code"),
     [
-        (404, b'{"title": "Unknown", "detail": "no event of it"}', "404, no event of it"),
-        (503, b"<html>", "503, Service Unavailable"),
+        (404, b'{"title": "Not Found", "type": "/problems/unknown-pack"}', "404, Not Found", 2),
+        (404, b'{"detail": "no event", "type": "/problems/unknown-entity"}', "404, no event", 1),
+        (400, b'{"detail": "\\u001b[2Jgone"}', r"400, \x1b[2Jgone", 2),
+        (503, b"<html>", "503, Service Unavailable", 3),
     ],
 )
 def test_what_the_api_refuses_is_one_line(
-    run: Run, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, line: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, line: str, exit_code: int
 ) -> None:
     with answering(status, body) as port:
         monkeypatch.setenv("CENTINELA_API_PORT", str(port))
 
         code, _, said = run("features", "show", "access", "2001:db8::1")
 
-    assert code == 2
+    assert code == exit_code
     assert said.endswith(f"/v1/features/access/2001%3Adb8%3A%3A1: {line}\n")
 
 
 def test_features_are_a_table_in_which_unknown_is_not_zero(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = b'{"features": {"client_requests_count_1m": 3.0, "client_gap_mean_1m": null}}'
+    body = (
+        b'{"at": "2026-11-21T03:00:00Z",'
+        b' "features": {"client_requests_count_1m": 3.0, "client_gap_mean_1m": null}}'
+    )
     with answering(200, body) as port:
         monkeypatch.setenv("CENTINELA_API_PORT", str(port))
 
@@ -152,6 +167,55 @@ def test_wrong_usage_is_exit_code_2(run: Run, arguments: list[str]) -> None:
 
     assert code == 2
     assert "Traceback" not in said
+
+
+def test_the_version_is_that_of_the_project(run: Run) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert run("--version") == (0, f"centinela {version}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (KeyboardInterrupt(), Exit.INTERRUPTED),
+        (InvalidSource("a.log: no such file"), Exit.USER_ERROR),
+        (Unavailable("Kafka: no answer"), Exit.UNAVAILABLE),
+        (PermissionError(13, "Permission denied", "/etc/x"), Exit.USER_ERROR),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), Exit.READER_GONE),
+        (RuntimeError("of ours"), Exit.BUG),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_each_way_to_end_has_its_exit_code(
+    raised: BaseException, code: Exit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.command()
+    def fail() -> None:
+        raise raised
+
+    ended = cli.ending(lambda: app([]))
+
+    said = capsys.readouterr()
+    assert ended == code
+    assert said.out == ""
+    assert ("Traceback" in said.err) == (code is Exit.BUG)
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    """As `centinela simulate | head -1` does, also while Python would flush what is left."""
+    command = [sys.executable, "-m", "scripts.cli", "simulate", "--events", "2000", "--quiet"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (Exit.READER_GONE, b"")
 
 
 @contextmanager

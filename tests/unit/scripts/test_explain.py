@@ -13,7 +13,8 @@ from rich.console import Console
 
 from api.decisions_openapi import EXPLANATION
 from models.contracts import Reason
-from scripts.explanation import plain, rendered
+from producer.printing import plain
+from scripts.explanation import rendered
 from stream_agents.explained import Explanation
 from tests.unit.scripts.test_cli import Run, answering
 
@@ -199,6 +200,6 @@ def test_without_api_and_kafka_it_ends_in_one_line_for_each(
     code, told, said = run("explain", "a", "--kafka", f"127.0.0.1:{unused_tcp_port_factory()}")
 
     api, kafka = said.splitlines()
-    assert (code, told) == (2, "")
+    assert (code, told) == (3, "")
     assert api.endswith("is `make up` running? Looking in the log.")
     assert kafka.startswith("centinela: Kafka at 127.0.0.1:")

@@ -1,0 +1,63 @@
+"""What the two agents tell about themselves, read from their `/health` and `/metrics`."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from scripts.stack.health import TIMEOUT_S, http_status
+from scripts.stack.settings import LocalStack
+
+READY, STARTING, SILENT = "ready", "starting", "does not answer"
+STATES = {200: READY, 503: STARTING}
+
+LAG = "centinela_lag_records"
+TOTALS = "centinela_fence_events_total"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """How an agent does.
+
+    Args:
+        state: ready, starting or "does not answer".
+        lag: Records that wait to be folded; None where it does not say.
+        events: By outcome, since its log was first folded.
+    """
+
+    name: str
+    state: str
+    lag: int | None = None
+    events: Mapping[str, int] = field(default_factory=dict)
+
+
+def agents_of(settings: LocalStack) -> tuple[AgentState, ...]:
+    ports = {"ingestion": settings.ingestion_port, "decision": settings.decision_port}
+    return tuple(agent_at(name, port) for name, port in ports.items())
+
+
+def agent_at(name: str, port: int) -> AgentState:
+    at = f"http://127.0.0.1:{port}"
+    state = STATES.get(http_status(f"{at}/health") or 0, SILENT)
+    try:
+        with urllib.request.urlopen(f"{at}/metrics", timeout=TIMEOUT_S) as told:
+            return AgentState(name, state, *figures(told.read().decode()))
+    except (OSError, ValueError):
+        return AgentState(name, state)
+
+
+def figures(exposition: str) -> tuple[int | None, Mapping[str, int]]:
+    """Lag and events by outcome, over all partitions, of what Prometheus is told."""
+    lag: int | None = None
+    events = Counter[str]()
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples:
+            if sample.name == LAG:
+                lag = (lag or 0) + int(sample.value)
+            elif sample.name == TOTALS:
+                events[sample.labels["outcome"]] += int(sample.value)
+    return lag, events
