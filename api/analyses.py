@@ -16,6 +16,12 @@ from producer.publisher import records_of
 from producer.records import OutRecord
 from stream_agents.answers import Replies
 
+Note = Callable[[], Awaitable[None]]
+
+
+async def nothing() -> None:
+    """There is nothing to note."""
+
 
 class Publisher(Protocol):
     async def send(self, records: Sequence[OutRecord]) -> None:
@@ -27,46 +33,42 @@ class Analyses:
 
     Args:
         partitions: Of `events.<pack>`.
-        new_id: Makes an id for a batch.
     """
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        replies: Replies,
-        partitions: int,
-        new_id: Callable[[], str],
-    ) -> None:
+    def __init__(self, publisher: Publisher, replies: Replies, partitions: int) -> None:
         self._publisher = publisher
         self._replies = replies
         self._partitions = partitions
-        self._new_id = new_id
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def submit(self, batch: Batch, trace: str, wait_s: float) -> Analysis | Pending:
+    async def submit(
+        self, batch: Batch, trace: str, wait_s: float, published: Note = nothing
+    ) -> Analysis | Pending:
         """Publish a batch and wait for its answers, but not for longer than `wait_s` seconds.
+
+        Args:
+            published: Called once the batch is in the log, even if nobody waits any more.
 
         Raises:
             Unavailable: It is not known whether the batch is in the log.
         """
-        batch_id = self._new_id()
         records = records_of(
             batch.pack.name,
             batch.events,
             self._partitions,
-            batch=batch_id,
+            batch=batch.id,
             reply=self._replies.reply,
             trace=trace,
         )
         places = places_of(batch, records, self._partitions)
         asked = Asked(batch.pack.name, places, dict(batch.rejected))
         # Open before sending: an answer may be back before `send` returns.
-        await self._replies.open(batch_id, asked.encoded(), len(records))
+        await self._replies.open(batch.id, asked.encoded(), len(records))
         try:
-            await self._unbroken(self._publisher.send(records))
-            return answer(batch_id, asked, await self._answers(batch_id, wait_s))
+            await self._unbroken(self._publish(records, published))
+            return answer(batch.id, asked, await self._answers(batch.id, wait_s))
         finally:
-            self._replies.forget(batch_id)
+            self._replies.forget(batch.id)
 
     async def find(self, batch_id: str) -> Analysis | Pending | None:
         """A batch as far as it is answered, whichever API process took it."""
@@ -78,6 +80,10 @@ class Analyses:
             return await self._replies.wait(batch_id, wait_s)
         except Unavailable:
             return {}  # the batch is in the log, so it is pending rather than lost
+
+    async def _publish(self, records: Sequence[OutRecord], published: Note) -> None:
+        await self._publisher.send(records)
+        await published()
 
     async def _unbroken(self, send: Awaitable[None]) -> None:
         """Send to the end, even if the client goes away meanwhile."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from uuid_utils import uuid7
 
 from api import openapi
 from api.analyses import Analyses, Publisher
@@ -25,6 +24,7 @@ from api.settings import ApiSettings
 from api.tracing import Traced
 from models.pack import DomainPack
 from stream_agents.answers import Replies
+from stream_agents.idempotency import IdempotencyStore, MemoryIdempotency
 from stream_agents.regimes import RegimeStore
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -41,6 +41,7 @@ class Surroundings:
         explaining: What explains the answers of each pack.
         partitions: Of every topic.
         checks: What `/ready` asks, by the part's name.
+        keys: Which requests were taken already.
     """
 
     publisher: Publisher
@@ -51,6 +52,7 @@ class Surroundings:
     explaining: Mapping[str, Explaining]
     partitions: int
     checks: Mapping[str, Check] = field(default_factory=dict)
+    keys: IdempotencyStore = field(default_factory=MemoryIdempotency)
 
 
 def create_app(
@@ -68,13 +70,14 @@ def create_app(
     metrics = ApiMetrics(lambda: around.replies.waiting)
     door = Door(
         settings,
-        Reader(around.packs, settings.max_events, new_id),
-        Analyses(around.publisher, around.replies, around.partitions, new_id),
+        Reader(around.packs, settings.max_events),
+        Analyses(around.publisher, around.replies, around.partitions),
         {
             name: FeatureReader(around.packs[name], store, around.partitions)
             for name, store in around.stores.items()
         },
         metrics,
+        around.keys,
     )
     governors = {name: Governor(around.packs[name], at) for name, at in around.regimes.items()}
     routers = (
@@ -87,12 +90,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     answer_errors(app, routers)
-    app.add_middleware(Traced, metrics=metrics, new_id=new_id)
+    app.add_middleware(Traced, metrics=metrics)
     events = [pack.event for pack in around.packs.values()]
     app.openapi = openapi.description(app, events)  # type: ignore[method-assign]  # FastAPI's way
     return app
-
-
-def new_id() -> str:
-    """UUIDv7: unique, and sorted by time."""
-    return str(uuid7())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +36,13 @@ class Batch:
     """A request's events in its order.
 
     Args:
+        id: Names the batch; an event without an id is named after it and its place.
         events: The valid ones: `(event_id, entity, line)`, the line as it goes into the log.
         places: Where each of them stands in the request, `(len(events),)`.
         rejected: The others, by their place in the request.
     """
 
+    id: str
     pack: DomainPack
     events: Sequence[tuple[str, str, bytes]]
     places: Sequence[int]
@@ -57,15 +59,17 @@ def check_size(events: int, limit: int) -> None:
     raise Problem(status, kind, rule, errors=[Fault(rule, "/events")])
 
 
-def judged(pack: DomainPack, items: Sequence[Item], new_id: Callable[[], str]) -> Batch:
+def judged(pack: DomainPack, items: Sequence[Item], batch_id: str) -> Batch:
     """Sort the events by the pack's own check; those without an id get one.
+
+    The same items under the same id are the same batch, to the last byte.
 
     Raises:
         Problem: None of them is valid.
     """
     rejected = {i: item for i, item in enumerate(items) if isinstance(item, Rejected)}
     typed = [i for i in range(len(items)) if i not in rejected]
-    events = [identified(items[i], new_id) for i in typed]
+    events = [identified(items[i], f"{batch_id}-{i}") for i in typed]
     lines, places = [], []
     for place, event, rule in zip(typed, events, complaints(pack, events), strict=True):
         line = b"" if rule else ENCODER.encode(event)
@@ -79,7 +83,7 @@ def judged(pack: DomainPack, items: Sequence[Item], new_id: Callable[[], str]) -
     if not lines:
         errors = [rejected[place].fault for place in sorted(rejected)]
         raise Problem(422, "invalid-events", "no event of the batch is valid", errors=errors)
-    return Batch(pack, lines, places, rejected)
+    return Batch(batch_id, pack, lines, places, rejected)
 
 
 def unfit(event: Any, line: bytes) -> str | None:
@@ -94,8 +98,8 @@ def unfit(event: Any, line: bytes) -> str | None:
     return None
 
 
-def identified(event: Any, new_id: Callable[[], str]) -> Any:
-    return event if event.event_id else msgspec.structs.replace(event, event_id=new_id())
+def identified(event: Any, event_id: str) -> Any:
+    return event if event.event_id else msgspec.structs.replace(event, event_id=event_id)
 
 
 def rejection(event: Any, fault: Fault) -> Rejected:

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from api import decisions_openapi as openapi
 from api.problems import KINDS, Problem
 from api.requests import unknown_pack
-from api.routes import as_json, unavailable
+from api.routes import as_json, reached
 from models.artifacts import Champion
-from models.errors import InvalidArtifact, Unavailable
+from models.errors import InvalidArtifact
 from models.pack import DomainPack
 from models.policy import Policy
 from producer.retained import Retained
@@ -78,11 +78,7 @@ def decision_routes(explaining: Mapping[str, Explaining]) -> APIRouter:
 
     async def decision(request: Request, event_id: str) -> Response:
         for pack in asked(request.query_params.get("pack"), explaining):
-            try:
-                found = await explaining[pack].explained(event_id)
-            except Unavailable as error:
-                request.state.told["error"] = str(error)
-                raise unavailable() from error
+            found = await reached(request, explaining[pack].explained(event_id))
             if found is not None:
                 request.state.told.update(pack=pack, event_id=event_id)
                 return as_json(found)

@@ -5,7 +5,7 @@ A change is in force in every agent within about a second, without a restart.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from time import time_ns
 from typing import TypeVar
 
@@ -19,10 +19,9 @@ from api.governing import Governor, Listed
 from api.media import JSON, refuse_marks, type_of
 from api.problems import KINDS, Problem
 from api.requests import BROKEN, no_json, unknown_pack
-from api.routes import as_json, body_of, unavailable
+from api.routes import as_json, body_of, reached
 from api.schemas import EntryChanged, NewEntry
 from api.syntax import broken
-from models.errors import Unavailable
 from models.regime import PolicyFile
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
@@ -89,15 +88,6 @@ async def changed_to(request: Request, of: Governor, changes: PolicyFile | None)
     shown = await reached(request, of.change_policy(changes))
     request.state.told.update(pack=shown.pack, policy=shown.version)
     return as_json(shown)
-
-
-async def reached(request: Request, call: Awaitable[Asked]) -> Asked:
-    """What a call of the store answers; the store's absence as the problem that it is."""
-    try:
-        return await call
-    except Unavailable as error:
-        request.state.told["error"] = str(error)
-        raise unavailable() from error
 
 
 def tell(request: Request, changed: EntryChanged) -> None:

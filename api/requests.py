@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -85,18 +85,14 @@ class Reader:
     Args:
         packs: By name.
         limit: Events of a batch.
-        new_id: Makes an id for an event that has none.
     """
 
-    def __init__(
-        self, packs: Mapping[str, DomainPack], limit: int, new_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, packs: Mapping[str, DomainPack], limit: int) -> None:
         self._decoders = {name: PackDecoder(pack) for name, pack in packs.items()}
         self._limit = limit
-        self._new_id = new_id
 
-    def read(self, content_type: str, body: bytes, pack: str | None) -> Batch:
-        """The batch in a body.
+    def read(self, content_type: str, body: bytes, pack: str | None, batch_id: str) -> Batch:
+        """The batch in a body, under an id.
 
         Args:
             pack: Named in the query; a JSON body may name it as well, `access` is the default.
@@ -118,7 +114,7 @@ class Reader:
         else:
             raise media.unsupported(POST, "text/plain is for access-log lines alone")
         check_size(len(items), self._limit)
-        return judged(decoder.pack, items, self._new_id)
+        return judged(decoder.pack, items, batch_id)
 
     def decoder(self, pack: str | None) -> PackDecoder:
         try:

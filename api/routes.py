@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from time import time_ns
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from api import openapi
-from api.analyses import Analyses
+from api.analyses import Analyses, Note, nothing
 from api.features import FeatureReader
+from api.idempotency import REPLAYED, Known, claimed, fingerprint_of, key_of
 from api.media import refuse_coding
 from api.metrics import ApiMetrics
 from api.problems import KINDS, Problem
 from api.requests import Reader, unknown_pack
 from api.schemas import Analysis, Pending
 from api.settings import ApiSettings
+from api.tracing import new_id
 from api.waiting import preferred_wait
 from models.errors import Unavailable
+from stream_agents.idempotency import IdempotencyStore
+
+Asked = TypeVar("Asked")
 
 ENCODER = msgspec.json.Encoder()
 RETRY_PENDING = "1"
@@ -38,6 +43,7 @@ class Door:
     analyses: Analyses
     features: Mapping[str, FeatureReader]
     metrics: ApiMetrics
+    keys: IdempotencyStore
 
 
 def routes(door: Door) -> APIRouter:
@@ -45,41 +51,52 @@ def routes(door: Door) -> APIRouter:
 
     async def analyze(request: Request) -> Response:
         body = await body_of(request, door.settings.max_body_bytes)
-        content_type = request.headers.get("content-type", "")
-        batch = door.reader.read(content_type, body, request.query_params.get("pack"))
+        key = key_of(request.headers.getlist("idempotency-key"))
+        if key is None:
+            return await submitted(request, body, new_id())
+        claim = claimed(door.keys, key, fingerprint_of(request, body), new_id())
+        held = await reached(request, claim)
+        if isinstance(held, Known):
+            return await found(request, held.batch, REPLAYED)
+        try:
+            return await submitted(request, body, held.batch, held.settle)
+        except Problem as problem:
+            await held.give_back(was_refused=problem.status < 500)
+            raise
+
+    async def submitted(
+        request: Request, body: bytes, batch_id: str, published: Note = nothing
+    ) -> Response:
+        asked, content_type = request.query_params.get("pack"), request.headers.get("content-type")
+        batch = door.reader.read(content_type or "", body, asked, batch_id)
         preferred = preferred_wait(request.headers.getlist("prefer"))
         wait_s = door.settings.wait_s if preferred is None else preferred
-        try:
-            answer = await door.analyses.submit(batch, request.state.trace, wait_s)
-        except Unavailable as error:
-            request.state.told.update(pack=batch.pack.name, error=str(error))
-            raise unavailable() from error
+        request.state.told.update(pack=batch.pack.name)
+        call = door.analyses.submit(batch, request.state.trace, wait_s, published)
+        answer = await reached(request, call)
         tell(request, answer)
         count(door.metrics, answer)
         applied = {} if preferred is None else {"Preference-Applied": f"wait={preferred}"}
         return answered(answer, applied)
 
     async def analysis(request: Request, batch_id: str) -> Response:
-        try:
-            answer = await door.analyses.find(batch_id)
-        except Unavailable as error:
-            request.state.told["error"] = str(error)
-            raise unavailable() from error
+        return await found(request, batch_id)
+
+    async def found(
+        request: Request, batch_id: str, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        answer = await reached(request, door.analyses.find(batch_id))
         if answer is None:
             raise Problem(404, "unknown-analysis", KINDS["unknown-analysis"])
         tell(request, answer)
-        return answered(answer)
+        return answered(answer, headers)
 
     async def features(request: Request, pack: str, entity: str) -> Response:
         if pack not in door.features:
             raise unknown_pack(door.features)
         at = request.query_params.get("at")
-        try:
-            known = await door.features[pack].read(entity, at, time_ns() // 1000)
-        except Unavailable as error:
-            request.state.told["error"] = str(error)
-            raise unavailable() from error
-        return as_json(known)
+        call = door.features[pack].read(entity, at, time_ns() // 1000)
+        return as_json(await reached(request, call))
 
     async def problem(kind: str) -> Response:
         if kind not in KINDS:
@@ -92,6 +109,15 @@ def routes(door: Door) -> APIRouter:
     router.add_api_route("/v1/features/{pack}/{entity:path}", features, **openapi.FEATURES)
     router.add_api_route("/problems/{kind}", problem, **openapi.PROBLEM)
     return router
+
+
+async def reached(request: Request, call: Awaitable[Asked]) -> Asked:
+    """What a call answers; the absence of what it needs as the problem that it is."""
+    try:
+        return await call
+    except Unavailable as error:
+        request.state.told["error"] = str(error)
+        raise unavailable() from error
 
 
 async def body_of(request: Request, limit: int) -> bytes:

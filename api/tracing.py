@@ -6,13 +6,14 @@ Plain ASGI: Starlette's `BaseHTTPMiddleware` costs more than the whole decoding 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from time import perf_counter
 from typing import Any
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
 
 from api.metrics import ApiMetrics
 from api.problems import of_status
@@ -29,6 +30,11 @@ NOISE = frozenset({"/health", "/ready", "/metrics"})
 log = structlog.get_logger("api")
 
 
+def new_id() -> str:
+    """UUIDv7: unique, and sorted by time."""
+    return str(uuid7())
+
+
 class Traced:
     """Wraps the application.
 
@@ -36,17 +42,16 @@ class Traced:
     tell into `request.state.told`.
     """
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics, new_id: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._new_id = new_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        trace = request_id(scope) or self._new_id()
+        trace = request_id(scope) or new_id()
         told: dict[str, Any] = {}
         scope["state"] = {**scope.get("state", {}), "trace": trace, "told": told}
         status = 0

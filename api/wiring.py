@@ -29,6 +29,7 @@ from producer.records import events_topic
 from producer.retained import KafkaRetained
 from producer.settings import Connections
 from producer.topics import ensure_topics
+from stream_agents.idempotency import RedisIdempotency
 from stream_agents.kept import RedisDecisions
 from stream_agents.regime_store import RedisRegimes
 from stream_agents.regimes import Current, RegimeStore
@@ -53,7 +54,8 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
     }
     regimes = {pack.name: RedisRegimes(connections.redis, pack.name) for pack in PACKS}
     load = champions(settings, connections)
-    closing: list[Close] = [regime.aclose for regime in regimes.values()]
+    keys = RedisIdempotency(connections.redis)
+    closing: list[Close] = [keys.aclose, *(regime.aclose for regime in regimes.values())]
     explaining = {
         pack.name: explaining_of(pack, connections, regimes[pack.name], load[pack.name], closing)
         for pack in PACKS
@@ -81,6 +83,7 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
         regimes=regimes,
         explaining=explaining,
         partitions=connections.partitions,
+        keys=keys,
         checks={"kafka": kafka, "redis": replies.ping, "champion": partial(readable, load)},
     )
     return create_app(settings, around, serving)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import copytree
+from uuid import uuid4
 
 import httpx
 import numpy as np
@@ -143,6 +144,26 @@ async def asked_until_complete(client: httpx.AsyncClient, path: str) -> httpx.Re
         if answer.status_code == 200 or time.monotonic() > deadline:
             return answer
         await asyncio.sleep(0.02)
+
+
+async def test_a_key_stands_for_one_batch_in_every_process(topics: Stack) -> None:
+    headers = {"Idempotency-Key": uuid4().hex}
+    async with (
+        serving(topics, LONG) as first,
+        serving(topics, LONG) as second,
+        echoing(topics),
+    ):
+        answers = [
+            await client.post(
+                "/analyze", json=[event(i, event_id="") for i in range(8)], headers=headers
+            )
+            for client in (first, second)
+        ]
+        other = await second.post("/analyze", json=[event()], headers=headers)
+
+    assert answers[1].content == answers[0].content
+    assert answers[1].headers["idempotent-replayed"] == "true"
+    assert other.status_code == 422
 
 
 async def test_the_process_is_ready_with_kafka_redis_and_a_champion(topics: Stack) -> None:

@@ -19,6 +19,7 @@ from models.packs.access.events import AccessEvent
 from producer.partitioning import partition_of
 from producer.records import OutRecord
 from stream_agents.answers import Answer, MemoryResults, Replies
+from stream_agents.idempotency import IdempotencyStore, MemoryIdempotency
 from stream_agents.regimes import MemoryRegimes, RegimeStore
 
 PARTITIONS = 4
@@ -122,6 +123,7 @@ def api_on(
     replies: Replies | None = None,
     regimes: RegimeStore | None = None,
     explaining: Explaining | None = None,
+    keys: IdempotencyStore | None = None,
 ) -> Api:
     """The application on a publisher, with other surroundings where they are given."""
     around = Surroundings(
@@ -133,6 +135,7 @@ def api_on(
         checks=checks or {},
         regimes={pack.name: regimes or MemoryRegimes() for pack in PACKS},
         explaining={explaining.pack.name: explaining} if explaining else {},
+        keys=keys or MemoryIdempotency(),
     )
     transport = httpx.ASGITransport(create_app(settings or ApiSettings(), around))
     return Api(httpx.AsyncClient(transport=transport, base_url="http://api"), publisher)

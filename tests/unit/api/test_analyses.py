@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from api.analyses import Analyses
-from api.app import new_id
 from api.batch import judged
 from api.settings import ApiSettings
 from models.catalog import PACKS
@@ -184,8 +183,8 @@ async def test_a_caller_who_leaves_does_not_stop_the_records() -> None:
             was_sent.set()
 
     publisher = Slow(results)
-    batch = judged(PACKS[0], [AccessEvent("2026-11-21T03:00:00Z", "a", "GET", "/", 200)], new_id)
-    analyses = Analyses(publisher, replies, PARTITIONS, new_id)
+    batch = judged(PACKS[0], [AccessEvent("2026-11-21T03:00:00Z", "a", "GET", "/", 200)], "batch")
+    analyses = Analyses(publisher, replies, PARTITIONS)
     submitted = asyncio.create_task(analyses.submit(batch, "trace", 30))
     await asyncio.sleep(0.01)
     submitted.cancel()

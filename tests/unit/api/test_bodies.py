@@ -51,12 +51,14 @@ async def test_a_batch_may_come_in_many_shapes(body: Any, content_type: str, pat
     assert answer.json()["summary"]["decided"] == 2
 
 
-async def test_an_event_without_an_id_is_given_one() -> None:
-    answer = await post(api(), LOG_LINE, TEXT)
+async def test_an_event_without_an_id_is_named_after_its_batch_and_place() -> None:
+    answer = (await post(api(), f"{LOG_LINE}\nno line\n{LOG_LINE}", TEXT)).json()
 
-    [result] = answer.json()["results"]
-    assert len(result["event_id"]) == 36
-    assert result["entity"] == "203.0.113.7"
+    first, bad, last = answer["results"]
+    assert first["event_id"] == f"{answer['batch_id']}-0"
+    assert bad["event_id"] is None
+    assert last["event_id"] == f"{answer['batch_id']}-2"
+    assert last["entity"] == "203.0.113.7"
 
 
 @pytest.mark.parametrize(
