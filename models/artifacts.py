@@ -11,16 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.columns import Columns, Floats
+from models import text_artifacts
 from models.catalog import pack_named
 from models.errors import InvalidArtifact
 from models.forest import FusedForest
+from models.manifests import (
+    CHAMPIONS,
+    Calibration,
+    Training,
+    expect,
+    read_file,
+    read_manifest,
+    write_manifest,
+)
 from models.pack import DomainPack
+from models.text_artifacts import TextChampion
+from models.text_model import TextModel
 
 FORMAT = 1
 MODEL = "model.onnx"
 MANIFEST = "manifest.json"
-CHAMPIONS = Path(__file__).parent / "champions"
-"""The models that the packs come with, one folder each."""
 
 
 class Statistics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,39 +46,6 @@ class Statistics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max: float
 
 
-class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Raw score to the share of the training window below it, linear between the points."""
-
-    raw: tuple[float, ...]
-    score: tuple[float, ...]
-
-
-class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a model was made from.
-
-    Args:
-        seed: Of the simulator and of the fit.
-        events: How many there were.
-        trained_on: How many of them, the earliest, were fitted and calibrated on.
-        data_sha256: Of the events as NDJSON, by event time.
-        libraries: Name to version of those that decide the bytes.
-        source: What was read: the simulator, the names of files, or a topic.
-        trained_from: Time of the first event that was fitted on; absent for the simulator.
-        trained_until: Time of the last one, likewise.
-        labelled: How many of those were given a label to learn from.
-    """
-
-    seed: int
-    events: int
-    trained_on: int
-    data_sha256: str
-    libraries: dict[str, str]
-    source: str = "simulator"
-    trained_from: str = ""
-    trained_until: str = ""
-    labelled: int = 0
-
-
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model is and whether it can be trusted to be it.
 
@@ -77,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         features: What the model sees, in this order.
         statistics: By feature: those the model sees and those that reasons may name.
         metrics: On the events after the training window.
+        text: Version of the text model beside it; empty where there is none.
     """
 
     format: int
@@ -88,14 +66,20 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     statistics: dict[str, Statistics]
     metrics: dict[str, float]
     training: Training
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """A loaded model; safe to share between threads."""
+    """A loaded model; safe to share between threads.
+
+    Args:
+        text: The text model beside it; None where there is none.
+    """
 
     manifest: Manifest
     forest: FusedForest
+    text: TextModel | None = None
 
     @property
     def version(self) -> str:
@@ -134,26 +118,36 @@ def sealed(model: bytes, manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(manifest, version=f"{manifest.pack}-{digest[:12]}")
 
 
-def save(folder: Path, model: bytes, manifest: Manifest) -> None:
-    """Write an artifact; equal models and manifests give equal files."""
+def save(folder: Path, model: bytes, manifest: Manifest, text: TextChampion | None = None) -> None:
+    """Write an artifact; equal models and manifests give equal files.
+
+    Args:
+        text: The text model that the manifest names.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL).write_bytes(model)
-    encoded = msgspec.json.encode(sealed(model, manifest), order="sorted")
-    (folder / MANIFEST).write_bytes(msgspec.json.format(encoded, indent=1) + b"\n")
+    write_manifest(folder / MANIFEST, sealed(model, manifest))
+    if text is not None:
+        text_artifacts.save(folder, text.model.weights, text.manifest)
 
 
 def load(folder: Path, pack: DomainPack) -> Champion:
     """Raises InvalidArtifact where the files are not those of an artifact of this pack."""
-    model, manifest = _read(folder / MODEL), _manifest(folder / MANIFEST)
-    _expect(folder / MANIFEST, "format", FORMAT, manifest.format)
-    _expect(folder / MANIFEST, "pack", pack.name, manifest.pack)
-    _expect(folder / MODEL, "sha256", manifest.model_sha256, sha256(model).hexdigest())
-    _expect(folder / MANIFEST, "version", manifest.version, sealed(model, manifest).version)
+    model, manifest = read_file(folder / MODEL), read_manifest(folder / MANIFEST, Manifest)
+    expect(folder / MANIFEST, "format", FORMAT, manifest.format)
+    expect(folder / MANIFEST, "pack", pack.name, manifest.pack)
+    expect(folder / MODEL, "sha256", manifest.model_sha256, sha256(model).hexdigest())
+    expect(folder / MANIFEST, "version", manifest.version, sealed(model, manifest).version)
     known = {*pack.model_features, *pack.features.names}
     for name in manifest.features:
         if name not in known or name not in manifest.statistics:
             raise InvalidArtifact(f"{folder / MANIFEST}: pack {pack.name} has no feature {name!r}")
-    return Champion(manifest, FusedForest(model))
+    return opened(model, manifest, _text(folder, manifest))
+
+
+def opened(model: bytes, manifest: Manifest, text: TextChampion | None) -> Champion:
+    """A champion that is not on disk yet."""
+    return Champion(manifest, FusedForest(model), text.model if text else None)
 
 
 def champion_of(pack: str, folder: Path | None = None) -> Champion:
@@ -166,20 +160,9 @@ def champion_of(pack: str, folder: Path | None = None) -> Champion:
     return load(folder or CHAMPIONS / pack, pack_named(pack))
 
 
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InvalidArtifact(f"{file}: cannot be read: {error.strerror}") from error
-
-
-def _manifest(file: Path) -> Manifest:
-    try:
-        return msgspec.json.decode(_read(file), type=Manifest)
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise InvalidArtifact(f"{file}: is not a manifest: {error}") from error
-
-
-def _expect(file: Path, what: str, expected: object, found: object) -> None:
-    if found != expected:
-        raise InvalidArtifact(f"{file}: {what} must be {expected}, found {found}")
+def _text(folder: Path, manifest: Manifest) -> TextChampion | None:
+    if not manifest.text:
+        return None
+    text = text_artifacts.load(folder, manifest.pack)
+    expect(folder / text_artifacts.MANIFEST, "version", manifest.text, text.version)
+    return text

@@ -45,8 +45,10 @@ class DomainPack:
         policy: Score, rules and lists to an action.
         model_features: Columns that the model sees, in this order: features, then event columns.
         simulate: `(seed, events) ->` (event, label) in event-time order; label 1 is an attack.
+        text: The text column that the text model reads, for packs that have one; what it makes of
+            it is the column `payload_score`, in [0, 1], which rules may read.
         values: `(seed, n) ->` values of requests and their kinds, `""` for an ordinary one, for
-            packs that have a text model.
+            the text model to learn from.
         max_skew: How far an event may be ahead of its record's Kafka time.
     """
 
@@ -61,5 +63,6 @@ class DomainPack:
     policy: Policy
     model_features: tuple[str, ...]
     simulate: Callable[[int, int], Iterator[tuple[Any, int]]]
+    text: str | None = None
     values: Callable[[int, int], Iterator[tuple[str, str]]] | None = None
     max_skew: timedelta = timedelta(minutes=5)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from feature_store.columns import Floats, Mask
+from feature_store.columns import Columns, Floats, Ints, Mask
 from feature_store.definitions import Aggregate, FeatureSet, WindowFeature, short
 from models.artifacts import Champion, Statistics
 from models.contracts import Reason
 from models.pack import DomainPack
 from models.rules import Rule
+from models.text_model import loudest_quotes
 
 MOST_FEATURES = 3
 UNUSUAL_TOGETHER = Reason("unusual_together", "no one feature stands out, but together they do")
@@ -31,31 +32,51 @@ class Explainer:
 
     def __init__(self, pack: DomainPack, champion: Champion) -> None:
         self._rules = pack.rules
+        self._text = (pack.text, champion.text) if pack.text and champion.text else None
+        self._quotes = np.array([rule.quotes for rule in pack.rules], np.bool_)
         self._names = pack.features.names
         self._words = [words(pack.features, feature) for feature in pack.features.features]
         self._usual = [champion.usual(name) for name in self._names]
         self._p99 = np.array([usual.p99 if usual else np.inf for usual in self._usual])
         self._step = np.array([_step(usual) if usual else 1.0 for usual in self._usual])
 
-    def reasons(self, features: Floats, fired: Mask) -> list[tuple[Reason, ...]]:
-        """For each event the rules that fired, then the features that stand out most.
+    def reasons(
+        self, features: Floats, fired: Mask, event: Columns, rows: Ints
+    ) -> list[tuple[Reason, ...]]:
+        """For some events the rules that fired, then the features that stand out most.
 
         Args:
-            features: `(n_events, n_features)`; NaN is unknown.
+            features: Of a whole chunk, `(n_events, n_features)`; NaN is unknown.
             fired: Which rules fired, `(n_events, n_rules)`.
+            event: The events.
+            rows: Places of those to explain, `(n_explained,)`.
         """
-        outstanding = self._outstanding(features)
-        rows = zip(features.tolist(), fired, outstanding, strict=True)
-        return [self._of_event(values, which, others) for values, which, others in rows]
+        outstanding = self._outstanding(features[rows])
+        quotes = self._quoted(fired, event, rows)
+        values = features[rows].tolist()
+        explained = zip(rows.tolist(), values, fired[rows], outstanding, strict=True)
+        return [
+            self._of_event(known, which, others, quotes.get(row, ""))
+            for row, known, which, others in explained
+        ]
 
     def _of_event(
-        self, values: list[float], fired: Mask, outstanding: list[int]
+        self, values: list[float], fired: Mask, outstanding: list[int], quote: str
     ) -> tuple[Reason, ...]:
         rules = [self._rules[i] for i in fired.nonzero()[0].tolist()]
         told = {rule.feature for rule in rules}
-        reasons = [self._of_rule(rule, values) for rule in rules]
+        reasons = [self._of_rule(rule, values, quote) for rule in rules]
         reasons += [self._of_feature(i, values) for i in outstanding if self._names[i] not in told]
         return tuple(reasons) or (UNUSUAL_TOGETHER,)
+
+    def _quoted(self, fired: Mask, event: Columns, rows: Ints) -> dict[int, str]:
+        """By place, what the text model finds loudest, where a rule's reason quotes it."""
+        quoting = rows[fired[np.ix_(rows, self._quotes)].any(axis=1)]
+        if self._text is None or not len(quoting):
+            return {}
+        column, model = self._text
+        quotes = loudest_quotes(getattr(event, column), quoting, model)
+        return dict(zip(quoting.tolist(), quotes, strict=True))
 
     def _outstanding(self, features: Floats) -> list[list[int]]:
         """The features above their 99th percentile, by how many steps from the median to there."""
@@ -66,7 +87,9 @@ class Explainer:
         rows = zip(first.tolist(), is_above.sum(axis=1).tolist(), strict=True)
         return [row[:count] for row, count in rows]
 
-    def _of_rule(self, rule: Rule, values: list[float]) -> Reason:
+    def _of_rule(self, rule: Rule, values: list[float], quote: str) -> Reason:
+        if rule.quotes and quote:
+            return Reason(rule.name, f"{rule.text}: {quote}")
         if rule.feature is None:
             return Reason(rule.name, rule.text)
         quoted = self._of_feature(self._names.index(rule.feature), values)

@@ -22,6 +22,7 @@ class Rule:
         fires: `(event, feature) -> mask`; a comparison with an unknown (NaN) is false.
         reference: Where the idea is explained, such as a CWE or an ATT&CK technique.
         feature: The feature whose value the reason quotes; None for a rule over text.
+        quotes: Whether the reason quotes what the text model finds loudest.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Rule:
     fires: Callable[[Columns, Columns], Mask]
     reference: str = ""
     feature: str | None = None
+    quotes: bool = False
 
 
 def fire(rules: Sequence[Rule], event: Columns, feature: Columns) -> Mask:

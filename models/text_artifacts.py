@@ -9,8 +9,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from models.artifacts import CHAMPIONS, Calibration, Training
-from models.errors import InvalidArtifact
+from models.manifests import (
+    CHAMPIONS,
+    Calibration,
+    Training,
+    expect,
+    read_file,
+    read_manifest,
+    write_manifest,
+)
 from models.text_model import SLOTS, TextModel, Weights
 
 FORMAT = 1
@@ -63,19 +70,18 @@ def save(folder: Path, weights: Weights, manifest: TextManifest) -> None:
     """Write a text model; equal weights and manifests give equal files."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(_stored(weights))
-    encoded = msgspec.json.encode(sealed(weights, manifest), order="sorted")
-    (folder / MANIFEST).write_bytes(msgspec.json.format(encoded, indent=1) + b"\n")
+    write_manifest(folder / MANIFEST, sealed(weights, manifest))
 
 
 def load(folder: Path, pack: str) -> TextChampion:
     """Raises InvalidArtifact where the files are not those of a text model of this pack."""
-    stored, manifest = _read(folder / WEIGHTS), _manifest(folder / MANIFEST)
-    _expect(folder / MANIFEST, "format", FORMAT, manifest.format)
-    _expect(folder / MANIFEST, "pack", pack, manifest.pack)
-    _expect(folder / WEIGHTS, "bytes", SLOTS * LITTLE_ENDIAN.itemsize, len(stored))
-    _expect(folder / WEIGHTS, "sha256", manifest.weights_sha256, sha256(stored).hexdigest())
+    stored, manifest = read_file(folder / WEIGHTS), read_manifest(folder / MANIFEST, TextManifest)
+    expect(folder / MANIFEST, "format", FORMAT, manifest.format)
+    expect(folder / MANIFEST, "pack", pack, manifest.pack)
+    expect(folder / WEIGHTS, "bytes", SLOTS * LITTLE_ENDIAN.itemsize, len(stored))
+    expect(folder / WEIGHTS, "sha256", manifest.weights_sha256, sha256(stored).hexdigest())
     weights = np.frombuffer(stored, LITTLE_ENDIAN).astype(np.int16)
-    _expect(folder / MANIFEST, "version", manifest.version, sealed(weights, manifest).version)
+    expect(folder / MANIFEST, "version", manifest.version, sealed(weights, manifest).version)
     calibration = manifest.calibration
     return TextChampion(manifest, TextModel(weights, calibration.raw, calibration.score))
 
@@ -91,22 +97,3 @@ def text_champion_of(pack: str, folder: Path | None = None) -> TextChampion:
 
 def _stored(weights: Weights) -> bytes:
     return weights.astype(LITTLE_ENDIAN).tobytes()
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InvalidArtifact(f"{file}: cannot be read: {error.strerror}") from error
-
-
-def _manifest(file: Path) -> TextManifest:
-    try:
-        return msgspec.json.decode(_read(file), type=TextManifest)
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise InvalidArtifact(f"{file}: is not a manifest: {error}") from error
-
-
-def _expect(file: Path, what: str, expected: object, found: object) -> None:
-    if found != expected:
-        raise InvalidArtifact(f"{file}: {what} must be {expected}, found {found}")

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.columns import Floats, TextColumn
-from models.artifacts import CHAMPIONS, Calibration, Training
 from models.catalog import pack_named
 from models.errors import InvalidSource
+from models.manifests import CHAMPIONS, Calibration, Training
 from models.pack import DomainPack
 from models.text_artifacts import FORMAT, TextManifest, save, sealed
 from models.text_model import VALUE, TextModel, Weights, loudest, value_scores

@@ -30,6 +30,9 @@ LONGEST = 4
 SLOTS = 2**16
 """Weights of a model; n-grams that share one by chance share its weight."""
 
+LONGEST_QUOTE = 80
+"""Characters."""
+
 _SHIFT = np.uint64(64 - 16)
 _FACTORS = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93, 0xA24BAED4963EE407], np.uint64
@@ -100,11 +103,26 @@ def slots_of(values: TextColumn) -> tuple[Slots, Ints]:
     return _slots_all(values.buffer, values.offsets)
 
 
-def quoted(text: str, start: int, end: int, place: int = PATH) -> str:
-    """A stretch as its reader saw it: decoded, in lower case."""
-    column = TextColumn.of([text])
-    read = _read_all(column.buffer, column.offsets[-1], place)
+def loudest_quotes(requests: TextColumn, rows: Ints, model: TextModel) -> list[str]:
+    """The loudest stretch of some requests, to be shown to people: short, and printable."""
+    quotes = []
+    for row in rows.tolist():
+        text = TextColumn(requests.buffer, requests.offsets[row : row + 2])
+        _, [start], [end] = loudest(text, model.weights, PATH)
+        quotes.append(_shown(quoted(text, start, end)))
+    return quotes
+
+
+def quoted(text: TextColumn, start: int, end: int, place: int = PATH) -> str:
+    """A stretch of a single text as its reader saw it: decoded, in lower case."""
+    read = _read_all(text.buffer, text.offsets[0], text.offsets[1], place)
     return bytes(read[start:end]).strip(b"\0").decode(errors="replace")
+
+
+def _shown(quote: str) -> str:
+    """Of a text that a stranger has sent: control characters would move a terminal's cursor."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in quote)
+    return shown if len(shown) <= LONGEST_QUOTE else f"{shown[: LONGEST_QUOTE - 3]}..."
 
 
 @compiled
@@ -186,9 +204,9 @@ def _loudest_all(
 
 
 @compiled
-def _read_all(text: Bytes, end: int, place: int) -> Bytes:
-    read = np.empty(end + 1, np.uint8)
-    at = n = 0
+def _read_all(text: Bytes, at: int, end: int, place: int) -> Bytes:
+    read = np.empty(end - at + 1, np.uint8)
+    n = 0
     while at <= end:
         byte, at, place = _read(text, at, end, place)
         read[n] = byte

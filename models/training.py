@@ -15,23 +15,24 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from feature_store.columns import Floats, Ints, Mask
 from models.artifacts import (
     FORMAT,
-    Calibration,
     Champion,
     Manifest,
     Statistics,
-    Training,
     model_rows,
+    opened,
     sealed,
 )
 from models.contracts import Action
 from models.dataset import SIMULATOR, Dataset, simulated
 from models.forest import FusedForest, to_onnx
+from models.judging import judge
+from models.manifests import Calibration, Training
 from models.pack import DomainPack
-from models.rules import fire
+from models.text_artifacts import TextChampion, text_champion_of
 
 SEED = 7
 EVENTS = 200_000
-TREES = 100
+TREES = 64
 SAMPLES_A_TREE = 256
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn")
@@ -44,18 +45,31 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def train(pack: DomainPack, seed: int = SEED, events: int = EVENTS) -> tuple[bytes, Manifest]:
     """The champion that a pack comes with: simulated, and no label is fitted."""
-    return fitted(pack, simulated(pack, seed, events), seed)
+    return fitted(pack, simulated(pack, seed, events), seed, shipped_text(pack))
 
 
-def fitted(pack: DomainPack, data: Dataset, seed: int) -> tuple[bytes, Manifest]:
-    """Fit on the earlier events and measure on the later ones; no label is fitted."""
-    manifest = _blank(pack, data, seed)
+def shipped_text(pack: DomainPack) -> TextChampion | None:
+    """The text model that a pack comes with; None for a pack that reads no text."""
+    return text_champion_of(pack.name) if pack.text else None
+
+
+def fitted(
+    pack: DomainPack, data: Dataset, seed: int, text: TextChampion | None = None
+) -> tuple[bytes, Manifest]:
+    """Fit on the earlier events and measure on the later ones; no label is fitted.
+
+    Args:
+        text: The text model that judges beside it.
+    """
+    manifest = _blank(pack, data, seed, text.version if text else "")
     rows = model_rows(manifest, data.feature, data.event)
     model = to_onnx(fit_forest(rows[data.windows.train], seed), len(pack.model_features))
-    return model, finished(pack, data, model, manifest)
+    return model, finished(pack, data, model, manifest, text)
 
 
-def finished(pack: DomainPack, data: Dataset, model: bytes, manifest: Manifest) -> Manifest:
+def finished(
+    pack: DomainPack, data: Dataset, model: bytes, manifest: Manifest, text: TextChampion | None
+) -> Manifest:
     """The manifest with the model's hash, calibration, metrics and version."""
     rows = model_rows(manifest, data.feature, data.event)
     manifest = msgspec.structs.replace(
@@ -63,7 +77,7 @@ def finished(pack: DomainPack, data: Dataset, model: bytes, manifest: Manifest) 
         model_sha256=sha256(model).hexdigest(),
         calibration=_calibration(FusedForest(model).score(rows[data.windows.train])),
     )
-    score, action = judged(pack, Champion(manifest, FusedForest(model)), data)
+    score, action = judged(pack, opened(model, manifest, text), data)
     metrics = {**manifest.metrics, **metrics_of(data, score, action, data.windows.later)}
     rounded = {name: round(value, 6) for name, value in metrics.items()}
     return sealed(model, msgspec.structs.replace(manifest, metrics=rounded))
@@ -76,9 +90,9 @@ def fit_forest(rows: NDArray[np.float32], seed: int, trees: int = TREES) -> Isol
 
 def judged(pack: DomainPack, champion: Champion, data: Dataset) -> tuple[Floats, Ints]:
     """Each event's score, and its action by score, rules and policy."""
-    score = champion.score(data.feature, data.event)
+    score, fired = judge(pack, champion, data.feature, data.event)
     levels = np.array([int(rule.severity) for rule in pack.rules])
-    severity = (fire(pack.rules, data.event, data.feature) * levels).max(axis=1, initial=0)
+    severity = (fired * levels).max(axis=1, initial=0)
     return score, pack.policy.actions(score, severity.astype(np.int64))
 
 
@@ -117,7 +131,7 @@ def entity_metrics(action: Ints, labels: Mask, entities: NDArray[np.str_]) -> di
     }
 
 
-def _blank(pack: DomainPack, data: Dataset, seed: int) -> Manifest:
+def _blank(pack: DomainPack, data: Dataset, seed: int, text: str) -> Manifest:
     """All of a manifest that is known before anything is fitted."""
     return Manifest(
         FORMAT,
@@ -129,6 +143,7 @@ def _blank(pack: DomainPack, data: Dataset, seed: int) -> Manifest:
         _statistics(pack, data),
         {},
         _training(data, seed),
+        text,
     )
 
 

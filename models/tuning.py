@@ -17,6 +17,7 @@ from models.dataset import Dataset
 from models.errors import InvalidSource
 from models.forest import FusedForest
 from models.pack import DomainPack
+from models.text_artifacts import TextChampion
 from models.training import finished
 
 LEAST_SHARE = 0.1
@@ -29,7 +30,12 @@ LEAVES = 8
 
 
 def tuned(
-    pack: DomainPack, data: Dataset, model: bytes, manifest: Manifest, seed: int
+    pack: DomainPack,
+    data: Dataset,
+    model: bytes,
+    manifest: Manifest,
+    seed: int,
+    text: TextChampion | None = None,
 ) -> tuple[bytes, Manifest]:
     """Fit a head on the training window's labels, and calibrate and measure the whole again.
 
@@ -41,6 +47,7 @@ def tuned(
             of alerts alone teach that whoever is looked at attacks.
         model: The pack's forest.
         manifest: Its manifest; its metrics are kept beside the new ones.
+        text: The text model that the manifest names.
 
     Raises:
         InvalidSource: Too few events are labelled, or one kind is not among the labelled events of
@@ -56,7 +63,7 @@ def tuned(
         training=msgspec.structs.replace(manifest.training, labelled=len(labelled)),
     )
     boosted = with_head(model, head)
-    return boosted, finished(pack, data, boosted, untuned)
+    return boosted, finished(pack, data, boosted, untuned, text)
 
 
 def require_labels(data: Dataset) -> None:

@@ -20,10 +20,10 @@ from feature_store.kernel import EventInputs, WindowKernel
 from feature_store.text import hash64
 from models.artifacts import Champion
 from models.contracts import Action, ActionTaken, ScoredEvent
+from models.judging import judge
 from models.pack import DomainPack
 from models.reasons import Explainer
 from models.regime import Regime
-from models.rules import fire
 from producer.records import Record, actions_topic, decisions_topic, events_topic
 from stream_agents.answers import Answer, ResultStore
 from stream_agents.deciding import Deciding
@@ -160,8 +160,7 @@ class Detection:
 
     def _judge(self, chunk: EventChunk, repeated: Mask, late: Mask, features: Floats) -> Judged:
         feature = Columns.of_matrix(self._kernel.names, features)
-        fired = fire(self._pack.rules, chunk.columns, feature)
-        scores = np.round(self._champion.score(feature, chunk.columns), 6)
+        scores, fired = judge(self._pack, self._champion, feature, chunk.columns)
         return Judged(repeated, late, features, scores, fired)
 
     def _outcomes(self, chunk: EventChunk, judged: Judged) -> list[ScoredEvent]:
@@ -175,27 +174,27 @@ class Detection:
         severity = (judged.fired * self._severity).max(axis=1, initial=0)
         notable = self._regime().policy.actions(judged.scores, severity) > Action.ALLOW
         decided = ~(judged.repeated | judged.late)
-        self._explain(made, judged, np.flatnonzero(notable & decided))
+        self._explain(made, judged, chunk.columns, np.flatnonzero(notable & decided))
         for number in np.flatnonzero(judged.repeated).tolist():
             made[number] = _duplicate(made[number])
         for number in np.flatnonzero(judged.late).tolist():
             made[number] = self._late(made[number])
         return made
 
-    def _explain(self, made: list[ScoredEvent], judged: Judged, which: NDArray[np.intp]) -> None:
+    def _explain(
+        self, made: list[ScoredEvent], judged: Judged, event: Columns, which: Ints
+    ) -> None:
         """Gives the events that may need an action their reasons and features."""
-        features, fired = judged.features[which], judged.fired[which]
-        reasons = self._explainer.reasons(features, fired)
+        reasons = self._explainer.reasons(judged.features, judged.fired, event, which)
+        values, fired = judged.features[which].tolist(), judged.fired[which]
         names, rules = self._kernel.names, [rule.name for rule in self._pack.rules]
-        for number, values, rows, why in zip(
-            which.tolist(), features.tolist(), fired, reasons, strict=True
-        ):
+        for number, known, rows, why in zip(which.tolist(), values, fired, reasons, strict=True):
             made[number] = replace(
                 made[number],
                 rules=tuple(rules[i] for i in rows.nonzero()[0].tolist()),
                 reasons=why,
                 # An unknown feature is NaN, which is not itself.
-                features={n: v for n, v in zip(names, values, strict=True) if v == v},
+                features={n: v for n, v in zip(names, known, strict=True) if v == v},
             )
 
     def _late(self, outcome: ScoredEvent) -> ScoredEvent:

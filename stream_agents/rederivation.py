@@ -16,9 +16,9 @@ from feature_store.seen import SeenIds
 from feature_store.text import hash64
 from models.artifacts import Champion
 from models.contracts import Action, ActionTaken
+from models.judging import judge
 from models.pack import DomainPack
 from models.reasons import Explainer
-from models.rules import fire
 from producer.records import Record
 from producer.retained import Retained
 from stream_agents.engine import Detection, EventChunk
@@ -124,8 +124,7 @@ def judged(pack: DomainPack, champion: Champion, own: Sequence[Any]) -> ActionTa
         return ActionTaken(event.event_id, "late", None, entity, event.occurred_at, error=behind)
     row = features_of(pack.features, columns)[-1:]
     feature, last = Columns.of_matrix(pack.features.names, row), pack.columns([event])
-    score = np.round(champion.score(feature, last), 6)
-    which = fire(pack.rules, last, feature)
+    score, which = judge(pack, champion, feature, last)
     rules = [rule for rule, fires in zip(pack.rules, which[0].tolist(), strict=True) if fires]
     severity = max((int(rule.severity) for rule in rules), default=0)
     action = Action(pack.policy.actions(score, np.array([severity]))[0])
@@ -139,7 +138,7 @@ def judged(pack: DomainPack, champion: Champion, own: Sequence[Any]) -> ActionTa
         float(score[0]),
         int(ttl.total_seconds()) if ttl else None,
         tuple(rule.name for rule in rules),
-        Explainer(pack, champion).reasons(row, which)[0] if action else (),
+        Explainer(pack, champion).reasons(row, which, last, np.array([0]))[0] if action else (),
         # An unknown feature is NaN, which is not itself.
         {n: v for n, v in zip(pack.features.names, row[0].tolist(), strict=True) if v == v},
         champion.version,

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from models.artifacts import CHAMPIONS, Champion, Manifest, save
+from models.artifacts import Champion, Manifest, opened, save
 from models.candidates import Compared, compared
 from models.catalog import pack_named
 from models.dataset import Dataset, Labels, dataset_of, simulated
 from models.errors import InvalidSource
-from models.forest import FusedForest
+from models.manifests import CHAMPIONS
 from models.pack import DomainPack
-from models.training import EVENTS, SEED, fitted, judged, metrics_of
+from models.text_artifacts import TextChampion
+from models.training import EVENTS, SEED, fitted, judged, metrics_of, shipped_text
 from models.tuning import require_labels, tuned
 from producer.history import History, of_files, of_topic
 from producer.labels import labels_of
@@ -60,14 +61,15 @@ def run(request: Request) -> Trained:
     data, unreadable = _read(request, pack, seed, given)
     if request.labels:
         require_labels(data)
-    model, manifest = fitted(pack, data, seed)
+    text = shipped_text(pack)
+    model, manifest = fitted(pack, data, seed, text)
     candidates = tuple(compared(data, manifest, seed)) if request.candidates else ()
-    figures, untuned = _by_window(pack, data, model, manifest), None
+    figures, untuned = _by_window(pack, data, opened(model, manifest, text)), None
     if request.labels:
-        model, manifest = tuned(pack, data, model, manifest, seed)
-        figures, untuned = _by_window(pack, data, model, manifest), figures
+        model, manifest = tuned(pack, data, model, manifest, seed, text)
+        figures, untuned = _by_window(pack, data, opened(model, manifest, text)), figures
     folder = request.out or CHAMPIONS / pack.name
-    _save(folder, model, manifest)
+    _save(folder, model, manifest, text)
     return Trained(
         folder=str(folder),
         source=data.source,
@@ -101,10 +103,8 @@ def _of_topic(kafka: str, pack: DomainPack) -> History:
         retained.close()
 
 
-def _by_window(
-    pack: DomainPack, data: Dataset, model: bytes, manifest: Manifest
-) -> dict[str, dict[str, float]]:
-    score, action = judged(pack, Champion(manifest, FusedForest(model)), data)
+def _by_window(pack: DomainPack, data: Dataset, champion: Champion) -> dict[str, dict[str, float]]:
+    score, action = judged(pack, champion, data)
     return {
         name: metrics_of(data, score, action, window)
         for name, window in data.windows.named
@@ -112,8 +112,8 @@ def _by_window(
     }
 
 
-def _save(folder: Path, model: bytes, manifest: Manifest) -> None:
+def _save(folder: Path, model: bytes, manifest: Manifest, text: TextChampion | None) -> None:
     try:
-        save(folder, model, manifest)
+        save(folder, model, manifest, text)
     except OSError as error:
         raise InvalidSource(f"{folder}: cannot be written: {error.strerror}") from error

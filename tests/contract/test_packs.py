@@ -15,8 +15,8 @@ from feature_store.text import INVALID_TIME
 from models.artifacts import champion_of
 from models.catalog import PACKS, pack_named
 from models.contracts import Action
+from models.judging import judge
 from models.pack import DomainPack
-from models.rules import fire
 
 EVENTS = 3_000
 
@@ -103,7 +103,8 @@ def test_rules_stay_silent_on_an_entitys_first_ordinary_event(pack: DomainPack) 
     for event, label in zip(events, labels, strict=True):
         if not label:
             first.setdefault(pack.entity(event), event)
-    fired = fire(pack.rules, *folded(pack, list(first.values())))
+    columns, feature = folded(pack, list(first.values()))
+    _, fired = judge(pack, champion_of(pack.name), feature, columns)
 
     assert [rule.name for rule, fires in zip(pack.rules, fired.T, strict=True) if fires.any()] == []
 

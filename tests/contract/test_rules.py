@@ -15,9 +15,10 @@ import pytest
 
 from feature_store.columns import Columns
 from feature_store.offline import features_of
+from models.artifacts import champion_of
 from models.catalog import PACKS
+from models.judging import judge
 from models.pack import DomainPack
-from models.rules import fire
 
 Stream = Sequence[Any]  # of the pack's own events
 
@@ -30,7 +31,7 @@ def fired(pack: DomainPack, stream: Stream) -> set[str]:
     """Names of the rules that fired on the last event."""
     event = pack.columns(stream)
     feature = Columns.of_matrix(pack.features.names, features_of(pack.features, event))
-    last = fire(pack.rules, event, feature)[-1]
+    last = judge(pack, champion_of(pack.name), feature, event)[1][-1]
     return {rule.name for rule, fires in zip(pack.rules, last.tolist(), strict=True) if fires}
 
 
@@ -77,4 +78,6 @@ def test_a_rule_says_nothing_of_what_is_unknown(pack: DomainPack) -> None:
     event = pack.columns(samples_of(pack).UNSEEN[0])
     unknown = np.full((1, len(pack.features.names)), np.nan)
 
-    assert not fire(pack.rules, event, Columns.of_matrix(pack.features.names, unknown)).any()
+    feature = Columns.of_matrix(pack.features.names, unknown)
+
+    assert not judge(pack, champion_of(pack.name), feature, event)[1].any()

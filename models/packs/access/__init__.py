@@ -30,5 +30,6 @@ PACK = DomainPack(
     policy=POLICY,
     model_features=MODEL_FEATURES,
     simulate=simulate,
+    text="path",
     values=values,
 )

@@ -188,7 +188,9 @@ ORDINARY: dict[str, Part] = {
         *("«word»%c2%a0", "«url»%22", "«url»)", "/«word»/«word».html'", "«path»//%22«url»/%22"),
         *("«path»&amp;«query»&amp;sa=u&amp;ved=«base64»", "<?=«word»?>", "undefined/«word»"),
         *("/«path»/«url»", '\\"«url»\\"', "/«word»%20", "«word»\\"),
+        *("«run»", "«word»«run»", "«word»-«run»/", "«word»«run»«word»", "«run» «word» «run»"),
     ),
+    "run": lambda chance: _run(chance),
     "prose": lambda chance: _prose(chance),
     "path": lambda chance: _path(chance),
     "name": (
@@ -226,6 +228,11 @@ def _word(chance: random.Random) -> str:
         place = chance.randint(0, len(word))
         word = word[:place] + chance.choice(ACCENTED) + word[place:]
     return word + chance.choice(("", "", "", "s", "a", "o", "n", "d", "r"))
+
+
+def _run(chance: random.Random) -> str:
+    """One mark over and over: a rule drawn in a text, or letters that an encoding has lost."""
+    return chance.choice("????.-_=*!~#") * chance.randint(2, 24)
 
 
 def _prose(chance: random.Random) -> str:

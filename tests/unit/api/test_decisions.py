@@ -94,7 +94,7 @@ async def test_a_policy_that_was_changed_since_is_named(pipeline: Pipeline) -> N
 
 async def test_a_model_that_was_replaced_is_loaded_once_more(pipeline: Pipeline) -> None:
     older = msgspec.structs.replace(CHAMPION.manifest, version="access-older")
-    loads = [CHAMPION, Champion(older, CHAMPION.forest)]
+    loads = [CHAMPION, Champion(older, CHAMPION.forest, CHAMPION.text)]
     to = asking(pipeline, load=loads.pop)
 
     notes = [(await to.client.get("/v1/decisions/web-1")).json()["notes"] for _ in range(3)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from models.artifacts import Champion
 from models.contracts import Reason
 from models.packs.access import PACK
 from models.reasons import MOST_FEATURES, UNUSUAL_TOGETHER, Explainer, words
+from tests.unit.models.packs.access.judging import request
 
 NAMES = PACK.features.names
 RULES = [rule.name for rule in PACK.rules]
@@ -26,11 +29,14 @@ def fired(*rules: str) -> Mask:
     return np.array([name in rules for name in RULES], np.bool_)
 
 
-def reasons_of(champion: Champion, found: Floats, which: Mask) -> tuple[Reason, ...]:
+def reasons_of(
+    champion: Champion, found: Floats, which: Mask, path: str = "/"
+) -> tuple[Reason, ...]:
     """One event's reasons, asked for among others that have none of them."""
     nothing = features()
     rows, rules = np.stack([nothing, found]), np.stack([fired(), which])
-    _, reasons = Explainer(PACK, champion).reasons(rows, rules)
+    event = PACK.columns([request("/"), request(path)])
+    _, reasons = Explainer(PACK, champion).reasons(rows, rules, event, np.arange(2))
     return reasons
 
 
@@ -86,3 +92,19 @@ def test_what_is_usual_or_unknown_is_not_named(champion: Champion) -> None:
     usual = {name: (champion.usual(name) or pytest.fail(name)).median for name in NAMES[::2]}
 
     assert reasons_of(champion, features(**usual), fired()) == (UNUSUAL_TOGETHER,)
+
+
+def test_a_rule_over_the_text_model_quotes_what_is_loudest(champion: Champion) -> None:
+    path = "/item?page=2&id=7%27%20or%20%271%27=%271%1b&sort=price"
+    [reason] = reasons_of(champion, features(), fired("payload_injection"), path)
+
+    assert reason.text.startswith("a part of the request is written like an attack: ")
+    assert "' or '1'='1\\x1b" in reason.text
+    assert "page" not in reason.text
+
+
+def test_without_a_text_model_the_rule_gives_its_text_alone(champion: Champion) -> None:
+    mute = replace(champion, text=None)
+    [reason] = reasons_of(mute, features(), fired("payload_injection"), "/?id=1%27%20or%201=1")
+
+    assert reason.text == "a part of the request is written like an attack"

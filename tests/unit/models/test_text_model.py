@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from feature_store.columns import TextColumn
 from models.text_model import (
+    LONGEST_QUOTE,
     PATH,
     SLOTS,
     VALUE,
     TextModel,
     Weights,
     loudest,
+    loudest_quotes,
     quoted,
     slots_of,
     text_scores,
@@ -131,4 +133,18 @@ def test_a_quoted_stretch_is_part_of_the_decoded_text(text: str) -> None:
     _, start, end = found(text, LARGE, VALUE)
     read = oracle.decoded(text, False)
 
-    assert quoted(text, start, end, VALUE) == read[start:end].decode(errors="replace")
+    assert quoted(TextColumn.of([text]), start, end, VALUE) == read[start:end].decode(
+        errors="replace"
+    )
+
+
+def test_a_quote_for_people_is_short_and_moves_no_cursor() -> None:
+    upwards = TextModel(np.ones(SLOTS, np.int16), (0.0, 1.0), (0.0, 1.0))
+    texts = ["/ordinary", "/?q=%1b[2J" + "a" * 200, "/%C3%A9t%C3%A9\r\n"]
+
+    [escaped, plain] = loudest_quotes(TextColumn.of(texts), np.array([1, 2]), upwards)
+
+    assert escaped.startswith("\\x1b[2j")
+    assert escaped.endswith("...")
+    assert len(escaped) == LONGEST_QUOTE
+    assert plain == "/été\\r\\n"

@@ -13,6 +13,7 @@ from models.artifacts import Manifest, load, model_rows, save
 from models.dataset import Dataset
 from models.errors import InvalidSource
 from models.forest import FusedForest
+from models.judging import DECIMALS
 from models.packs.access import PACK
 from models.training import fitted, score_metrics
 from models.tuning import LEAST_SHARE, fit_head, tuned
@@ -86,7 +87,8 @@ def test_a_tuned_artifact_is_loaded_and_scores_as_any_champion(tmp_path: Path) -
     data = labelled(0.5)
     save(tmp_path, *head(data))
     champion = load(tmp_path, PACK)
-    score, later = champion.score(data.feature, data.event), data.windows.later
+    score = np.round(champion.score(data.feature, data.event), DECIMALS)
+    later = data.windows.later
     figures = score_metrics(score[later], data.truth[later] == 1)
 
     assert ((score >= 0) & (score <= 1)).all()

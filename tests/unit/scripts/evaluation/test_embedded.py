@@ -8,8 +8,8 @@ from feature_store.columns import Columns
 from feature_store.offline import features_of
 from models.artifacts import Champion
 from models.contracts import Action
+from models.judging import judge
 from models.packs.access import PACK
-from models.rules import fire
 from scripts.evaluation import embedded
 from scripts.evaluation.figures import level_of
 from tests.unit.scripts.evaluation.simulated import day
@@ -23,8 +23,8 @@ def test_every_event_has_the_score_and_earns_the_action_of_the_offline_fold(
     event = PACK.columns(events)
     feature = Columns.of_matrix(PACK.features.names, features_of(PACK.features, event))
     levels = np.array([int(rule.severity) for rule in PACK.rules])
-    severity = (fire(PACK.rules, event, feature) * levels).max(axis=1)
-    score = np.round(champion.score(feature, event), 6)
+    score, fired = judge(PACK, champion, feature, event)
+    severity = (fired * levels).max(axis=1)
     earned = PACK.policy.actions(score, severity)
 
     taken = {each.event_id: each for each in embedded.run(PACK, champion, events).actions}

@@ -9,10 +9,12 @@ import numpy as np
 
 from feature_store.columns import Columns
 from feature_store.kernel import WindowKernel
+from models.artifacts import champion_of
+from models.judging import judge
 from models.packs.access import PACK
 from models.packs.access.events import AccessEvent
-from models.rules import fire
 
+CHAMPION = champion_of("access")
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
@@ -44,5 +46,5 @@ def folded(events: Sequence[AccessEvent]) -> tuple[Columns, Columns]:
 def fired(events: Sequence[AccessEvent]) -> set[str]:
     """Names of the rules that fired on the last event."""
     columns, feature = folded(events)
-    last = fire(PACK.rules, columns, feature)[-1]
+    last = judge(PACK, CHAMPION, feature, columns)[1][-1]
     return {rule.name for rule, fires in zip(PACK.rules, last, strict=True) if fires}

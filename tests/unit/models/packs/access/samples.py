@@ -79,6 +79,12 @@ FIRES: dict[str, list[Stream]] = {
         [request("/?q=%3Cscript%3Ealert(1)%3C/script%3E")],
         [request("/?q=<IMG SRC=x onerror=f()>")],
     ],
+    "payload_injection": [
+        [request("/item?id=7%27%20or%20%271%27=%271")],
+        [request("/?a=`id`")],
+        [request("/?page=2&host=127.0.0.1;ls")],
+    ],
+    "suspicious_payload": [[request("/?a=$(id)")], [request("/?id=1;drop")]],
     "scanner_agent": [[request(agent="sqlmap/1.7")], [request(agent="Mozilla/5.0 (Nikto/2.5)")]],
     "secret_file_probe": [[request("/.env", status=404)], [request("/.git/config", status=200)]],
     "known_weakness_probe": [
@@ -124,6 +130,12 @@ MISSES: dict[str, list[Stream]] = {
     ],
     "path_traversal": [[request("/a/../b")], [request("/etc/motd")]],
     "cross_site_scripting": [[request("/?q=scripts+<3")], [request("/javascript:void(0)")]],
+    "payload_injection": [[request("/?a=$(id)")], [request("/?q=drop+table")]],
+    "suspicious_payload": [
+        [request("/?u=admin%27")],
+        [request("/?q=o%27reilly")],
+        [request("/item?id=7%27%20or%20%271%27=%271")],
+    ],
     "scanner_agent": [[request(agent="Mozilla/5.0 (SQL mapper)")]],
     "secret_file_probe": [[request("/.environment", status=404)]],
     "known_weakness_probe": [

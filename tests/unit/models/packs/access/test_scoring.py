@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from models.contracts import Action
+from models.judging import judge
 from models.packs.access import PACK
-from models.rules import fire
-from tests.unit.models.packs.access.judging import fired, folded, request
+from tests.unit.models.packs.access.judging import CHAMPION, fired, folded, request
 
 
 def test_an_attack_in_the_first_request_is_blocked() -> None:
     attack = request("/../../etc/passwd?id=1%27%20OR%201=1--", status=404, agent="sqlmap/1.7")
     columns, feature = folded([attack])
-    found = fire(PACK.rules, columns, feature)
+    _, found = judge(PACK, CHAMPION, feature, columns)
     severity = (found * [int(rule.severity) for rule in PACK.rules]).max(axis=1)
 
     assert PACK.policy.actions(np.zeros(1), severity).tolist() == [Action.BLOCK]
