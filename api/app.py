@@ -16,6 +16,7 @@ from api.features import FeatureReader, StateReader
 from api.governing import Governor
 from api.handlers import answer_errors
 from api.health import Check, health_routes
+from api.history import history_routes
 from api.lists import lists_routes, policy_routes
 from api.metrics import ApiMetrics
 from api.requests import Reader
@@ -24,6 +25,7 @@ from api.settings import ApiSettings
 from api.tracing import Traced
 from models.pack import DomainPack
 from stream_agents.answers import Replies
+from stream_agents.decided import History
 from stream_agents.idempotency import IdempotencyStore, MemoryIdempotency
 from stream_agents.regimes import RegimeStore
 
@@ -42,6 +44,7 @@ class Surroundings:
         partitions: Of every topic.
         checks: What `/ready` asks, by the part's name.
         keys: Which requests were taken already.
+        histories: What was answered, by pack; for a pack without one, what is kept to be explained.
     """
 
     publisher: Publisher
@@ -53,6 +56,7 @@ class Surroundings:
     partitions: int
     checks: Mapping[str, Check] = field(default_factory=dict)
     keys: IdempotencyStore = field(default_factory=MemoryIdempotency)
+    histories: Mapping[str, History] = field(default_factory=dict)
 
 
 def create_app(
@@ -80,11 +84,13 @@ def create_app(
         around.keys,
     )
     governors = {name: Governor(around.packs[name], at) for name, at in around.regimes.items()}
+    kept: dict[str, History] = {name: each.kept for name, each in around.explaining.items()}
     routers = (
         routes(door),
         lists_routes(governors),
         policy_routes(governors),
         decision_routes(around.explaining),
+        history_routes(kept | dict(around.histories)),
         health_routes(around.checks, metrics),
     )
     for router in routers:

@@ -65,6 +65,57 @@ EXPLANATION: dict[str, Any] = {
     "notes": [],
 }
 
+DECISIONS_PAGE: dict[str, Any] = {
+    "pack": "access",
+    "decisions": [
+        {
+            "event_id": "web-1-000042",
+            "entity": "203.0.113.7",
+            "occurred_at": "2026-11-21T03:00:00.000Z",
+            "decided_at": "2026-11-21T03:00:00.012Z",
+            "action": "block",
+            "score": 0.778241,
+            "ttl_s": 14400,
+            "rules": ["sql_injection"],
+            "reasons": [{"code": "sql_injection", "text": "the request carries a piece of SQL"}],
+            "model": "access-e1ba59d36513",
+            "policy": "access-2",
+        }
+    ],
+    "next": "MTc5NTIzMDAwMDAxMi0w",
+}
+NO_DECISIONS: dict[str, Any] = {"pack": "access", "decisions": [], "next": None}
+
+DECISIONS: RouteDocs = {
+    "summary": "What was answered lately",
+    "description": "The newest answers other than allow, newest first. The time is that of the "
+    "answer, not of the event. Go on with `next` as `cursor` until it is null: a page may hold "
+    "fewer than `limit`, even none.",
+    "tags": ["decisions"],
+    "operation_id": "decisions",
+    "methods": ["GET"],
+    "response_class": Response,
+    "responses": answers(
+        (400, 404, 503, 500),
+        {
+            200: {
+                "description": "A page of answers",
+                "content": json_content("Decisions", DECISIONS_PAGE),
+            }
+        },
+    ),
+    "openapi_extra": {
+        "parameters": [
+            parameter("pack", "query", "The pack; `access` unless given.", "access"),
+            parameter("entity", "query", "Exactly this entity's.", "203.0.113.7"),
+            parameter("action", "query", "alert, challenge or block.", "block"),
+            parameter("since", "query", "RFC 3339, or how long ago: `2h`.", "2h"),
+            parameter("limit", "query", "1 to 200; 50 unless given.", "50"),
+            parameter("cursor", "query", "The `next` of the page before.", "MTc5NTIzMDAwMDAxMi0w"),
+        ]
+    },
+}
+
 DECISION: RouteDocs = {
     "summary": "Why an event was answered as it was",
     "description": "The newest answers other than allow are kept to be explained: the event, every "

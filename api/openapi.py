@@ -17,6 +17,7 @@ from api import examples
 from api.problems import MEDIA_TYPE, ProblemDetails
 from api.schemas import (
     Analysis,
+    Decisions,
     EntityFeatures,
     EntryChanged,
     Health,
@@ -211,7 +212,7 @@ def without_defaults(described: dict[str, Any]) -> None:
 
 def schemas(events: Iterable[type[msgspec.Struct]]) -> dict[str, Any]:
     ours: list[Any] = [Analysis, Pending, EntityFeatures, Health, ProblemDetails]
-    ours += [NewEntry, EntryChanged, ListShown, PolicyShown, Explanation]
+    ours += [NewEntry, EntryChanged, ListShown, PolicyShown, Explanation, Decisions]
     kinds = list(events)
     _, components = msgspec.json.schema_components([*ours, *kinds], ref_template=REF)
     described = {name: with_descriptions(schema) for name, schema in components.items()}

@@ -94,6 +94,41 @@ class Pending(msgspec.Struct, frozen=True):
     status: Literal["pending"] = "pending"
 
 
+class GivenDecision(msgspec.Struct, frozen=True):
+    """An answer that was given; `/v1/decisions/{event_id}` tells all about it.
+
+    Args:
+        occurred_at: When the event happened.
+        decided_at: When it was answered.
+        Others: as in `EventResult`.
+    """
+
+    event_id: str
+    entity: str
+    occurred_at: str
+    decided_at: str
+    action: Literal["allow", "alert", "challenge", "block"] | None
+    score: float | None
+    ttl_s: int | None
+    rules: Sequence[str]
+    reasons: Sequence[Reason]
+    model: str | None
+    policy: str | None
+
+
+class Decisions(msgspec.Struct, frozen=True):
+    """A page of the answers that were given, the newest first.
+
+    Args:
+        next: To be given as `cursor`; null where nothing follows. A page may hold fewer than
+            `limit`, even none, and still name one.
+    """
+
+    pack: str
+    decisions: Sequence[GivenDecision]
+    next: str | None = None
+
+
 class EntityFeatures(msgspec.Struct, frozen=True):
     """What is known about an entity at a time; a feature is null where it is unknown."""
 

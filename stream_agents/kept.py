@@ -1,4 +1,4 @@
-"""The newest answers other than allow, kept so that they can be explained.
+"""The newest answers other than allow, kept so that they can be listed and explained.
 
 On Redis they are a stream, `decisions:{<pack>}`, and an index from event id to its entry,
 `decision-index:{<pack>}`. One script adds to both and takes the oldest off both.
@@ -6,14 +6,22 @@ On Redis they are a stream, `decisions:{<pack>}`, and an index from event id to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
+from stream_agents.decided import History, Page, Position, Wanted, page_of
 from stream_agents.results import READ_RETRIES, WRITE_RETRIES, answered, connected
 from stream_agents.stage import KeptDecision, Place
 
 MOST = 20_000
 """Decisions of a pack that are kept, unless set otherwise."""
+
+AT_ONCE = 250
+"""Entries that are read in one command, about half a megabyte."""
+
+LAST = (1 << 64) - 1
+"""The greatest number of an entry within a millisecond."""
 
 # KEYS: stream, index. ARGV: how many to keep, then event id, epoch, place and line of each.
 # An index entry is `<entry of the stream> <epoch>`. Of an id, the first copy of an epoch stays.
@@ -22,7 +30,9 @@ local stream, index = KEYS[1], KEYS[2]
 for i = 2, #ARGV, 4 do
   local id, epoch = ARGV[i], ARGV[i + 1]
   local known = redis.call('HGET', index, id)
-  if not known or string.sub(known, string.find(known, ' ', 1, true) + 1) ~= epoch then
+  local blank = known and string.find(known, ' ', 1, true)
+  if not known or string.sub(known, blank + 1) ~= epoch then
+    if known then redis.call('XDEL', stream, string.sub(known, 1, blank - 1)) end
     local entry = redis.call('XADD', stream, '*', 'event', id, 'epoch', epoch,
       'place', ARGV[i + 2], 'line', ARGV[i + 3])
     redis.call('HSET', index, id, entry .. ' ' .. epoch)
@@ -40,7 +50,7 @@ redis.call('XTRIM', stream, 'MAXLEN', ARGV[1])
 """
 
 
-class DecisionStore(Protocol):
+class DecisionStore(History, Protocol):
     """The newest decisions of a pack, by event id; methods raise `Unavailable`."""
 
     async def keep(self, decisions: Sequence[KeptDecision]) -> None:
@@ -54,12 +64,23 @@ class DecisionStore(Protocol):
         """The decision about an event; None where none is kept."""
 
 
-class MemoryDecisions:
-    """`DecisionStore` in this process."""
+def clock_ms() -> int:
+    return time.time_ns() // 1_000_000
 
-    def __init__(self, most: int = MOST) -> None:
+
+class MemoryDecisions:
+    """`DecisionStore` in this process.
+
+    Args:
+        now_ms: When a decision is kept, milliseconds since 1970.
+    """
+
+    def __init__(self, most: int = MOST, now_ms: Callable[[], int] = clock_ms) -> None:
         self.kept: dict[str, KeptDecision] = {}
+        self._positions: dict[str, Position] = {}
+        self._newest = Position(0, 0)
         self._most = most
+        self._now_ms = now_ms
 
     async def keep(self, decisions: Sequence[KeptDecision]) -> None:
         for decision in decisions:
@@ -67,11 +88,32 @@ class MemoryDecisions:
             if known is None or known.epoch != decision.epoch:
                 self.kept.pop(decision.event_id, None)
                 self.kept[decision.event_id] = decision
+                self._positions[decision.event_id] = self._next()
         while len(self.kept) > self._most:
-            del self.kept[next(iter(self.kept))]
+            oldest = next(iter(self.kept))
+            del self.kept[oldest], self._positions[oldest]
 
     async def find(self, event_id: str) -> KeptDecision | None:
         return self.kept.get(event_id)
+
+    async def newest(self, wanted: Wanted) -> Page:
+        return await page_of(self._before(wanted), wanted)
+
+    async def _before(self, wanted: Wanted) -> AsyncIterator[tuple[Position, KeptDecision]]:
+        after = Position.read(wanted.cursor) if wanted.cursor else None
+        for event_id, kept in reversed(list(self.kept.items())):
+            position = self._positions[event_id]
+            if position.at_ms < (wanted.since_ms or 0):
+                return
+            if after is None or position < after:
+                yield position, kept
+
+    def _next(self) -> Position:
+        """Later than all before it, even if the clock is not."""
+        at_ms, number = self._newest
+        now_ms = self._now_ms()
+        self._newest = Position(now_ms, 0) if now_ms > at_ms else Position(at_ms, number + 1)
+        return self._newest
 
 
 class RedisDecisions:
@@ -106,6 +148,23 @@ class RedisDecisions:
         # Between the two questions it may have become too old.
         return decision_of(found[0][1]) if found else None
 
+    async def newest(self, wanted: Wanted) -> Page:
+        return await page_of(self._before(wanted), wanted)
+
+    async def _before(self, wanted: Wanted) -> AsyncIterator[tuple[Position, KeptDecision]]:
+        first = f"{wanted.since_ms or 0}-0"
+        last = before(Position.read(wanted.cursor)) if wanted.cursor else "+"
+        while True:
+            call = self._reading.xrevrange(self._keys[0], last, first, AT_ONCE)
+            # redis-py's types say that anything may be anything.
+            entries: list[Any] = await answered(call, "kept decisions cannot be listed")
+            for entry, fields in entries:
+                position = position_of(entry)
+                yield position, decision_of(fields)
+            if len(entries) < AT_ONCE:
+                return
+            last = before(position)
+
     async def aclose(self) -> None:
         await self._writing.aclose()
         await self._reading.aclose()
@@ -118,3 +177,14 @@ def decision_of(fields: Mapping[bytes, bytes]) -> KeptDecision:
         Place.read(fields[b"place"].decode()),
         fields[b"line"],
     )
+
+
+def position_of(entry: bytes) -> Position:
+    at_ms, _, number = entry.partition(b"-")
+    return Position(int(at_ms), int(number))
+
+
+def before(position: Position) -> str:
+    """The last id that an entry before a position may have."""
+    at_ms, number = position
+    return f"{at_ms}-{number - 1}" if number else f"{max(at_ms - 1, 0)}-{LAST if at_ms else 0}"
