@@ -11,7 +11,7 @@ import structlog
 import uvloop
 
 from feature_store.fence import OnlineStore
-from producer.topics import topic_id
+from producer.topics import ensure_topics, topic_id
 from stream_agents.journal import configure
 from stream_agents.metrics import StageMetrics
 from stream_agents.regimes import Current
@@ -63,6 +63,7 @@ async def _run(
     metrics = StageMetrics(settings.pack, name, settings.partitions)
     app = build_app(name, settings)
     limits = Limits(settings.cached_entities, settings.seen_ids, settings.deadline_s)
+    ensure_topics(settings.kafka, settings.pack, settings.partitions)
     epoch = topic_id(settings.kafka, topic)
     transport = FaustLog(app, topic, settings.kafka)
     worker = Worker(stage, store, transport, epoch, metrics, limits)
