@@ -36,7 +36,7 @@ def replay(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="Logs or tables, plain or gzip; `-` reads standard input."
+            metavar="FILE", help="Logs or tables, plain or gzip; `-` reads standard input."
         ),
     ],
     format: Annotated[

@@ -17,6 +17,7 @@ from producer.exits import Exit, exit_of
 from producer.replay import replay
 from producer.simulate import simulate
 from scripts import door
+from scripts.dead_letters import dead_letters
 from scripts.evaluation.app import evaluate
 from scripts.explain import explain
 from scripts.features import features
@@ -40,6 +41,7 @@ cli.add_typer(topics, name="topics")
 cli.add_typer(evaluate, name="evaluate")
 cli.add_typer(lists, name="lists")
 cli.add_typer(policy, name="policy")
+cli.add_typer(dead_letters, name="dead-letters")
 
 
 def main() -> None:
