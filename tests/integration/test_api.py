@@ -137,10 +137,19 @@ async def test_an_answer_that_comes_late_is_found_by_polling_any_process(topics:
     assert answer.json()["summary"]["decided"] == 8
 
 
-async def asked_until_complete(client: httpx.AsyncClient, path: str) -> httpx.Response:
+async def asked_until_complete(
+    client: httpx.AsyncClient,
+    path: str,
+    key: str = "",
+    events: list[dict[str, object]] | None = None,
+) -> httpx.Response:
+    """The answer once it is 200; with events, to a POST under a key."""
     deadline = time.monotonic() + 30
     while True:
-        answer = await client.get(path)
+        if events is None:
+            answer = await client.get(path)
+        else:
+            answer = await client.post(path, json=events, headers={"Idempotency-Key": key})
         if answer.status_code == 200 or time.monotonic() > deadline:
             return answer
         await asyncio.sleep(0.02)
@@ -164,6 +173,58 @@ async def test_a_key_stands_for_one_batch_in_every_process(topics: Stack) -> Non
     assert answers[1].content == answers[0].content
     assert answers[1].headers["idempotent-replayed"] == "true"
     assert other.status_code == 422
+
+
+async def test_a_caller_who_leaves_finds_the_batch_again(topics: Stack) -> None:
+    events = [event(i, event_id="") for i in range(8)]
+    key = uuid4().hex
+    async with serving(topics, LONG) as client, echoing(topics, is_held=True) as may_answer:
+        async with leaving_after(client, request(client, key, events)):
+            await asked_until_waiting(client)
+        may_answer.set()
+        answer = await asked_until_complete(client, "/analyze", key, events)
+
+    assert answer.headers["idempotent-replayed"] == "true"
+    assert answer.json()["summary"]["decided"] == 8
+
+
+async def test_half_a_body_is_no_batch(topics: Stack) -> None:
+    events = [event(i) for i in range(8)]
+    key = uuid4().hex
+    async with serving(topics, LONG) as client, echoing(topics):
+        whole = request(client, key, events)
+        async with leaving_after(client, whole[: len(whole) - 10]):
+            pass
+        answer = await asked_until_complete(client, "/analyze", key, events)
+
+    assert answer.status_code == 200
+    assert "idempotent-replayed" not in answer.headers
+
+
+def request(client: httpx.AsyncClient, key: str, events: list[dict[str, object]]) -> bytes:
+    """A POST as it stands on the wire."""
+    asked = client.build_request("POST", "/analyze", json=events, headers={"Idempotency-Key": key})
+    lines = [b"POST /analyze HTTP/1.1", *(b"%s: %s" % each for each in asked.headers.raw)]
+    return b"\r\n".join([*lines, b"", asked.content])
+
+
+@asynccontextmanager
+async def leaving_after(client: httpx.AsyncClient, sent: bytes) -> AsyncIterator[None]:
+    """Sends some bytes, and closes at the end of the block without having read an answer."""
+    _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(sent)
+    await writer.drain()
+    yield
+    writer.close()
+    await writer.wait_closed()
+
+
+async def asked_until_waiting(client: httpx.AsyncClient) -> None:
+    """Returns once a request waits for its answers."""
+    deadline = time.monotonic() + 30
+    while "centinela_api_pending_waits 1.0" not in (await client.get("/metrics")).text:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
 
 
 async def test_the_process_is_ready_with_kafka_redis_and_a_champion(topics: Stack) -> None:
