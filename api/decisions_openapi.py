@@ -24,7 +24,12 @@ EXPLANATION: dict[str, Any] = {
         "duplicate_of": None,
         "error": None,
     },
-    "event": {"place": "2-1207-0", "fields": EVENT, "missing": None},
+    "event": {
+        "place": "2-1207-0",
+        "fields": EVENT,
+        "missing": None,
+        "traits": {"path_bytes": 31.0, "path_depth": 1.0, "payload_score": 0.99956},
+    },
     "score": {
         "value": 0.778241,
         "thresholds": {"alert": 0.97, "challenge": 0.99},

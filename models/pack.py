@@ -47,6 +47,7 @@ class DomainPack:
         simulate: `(seed, events) ->` (event, label) in event-time order; label 1 is an attack.
         text: The text column that the text model reads, for packs that have one; what it makes of
             it is the column `payload_score`, in [0, 1], which rules may read.
+        traits: Columns of the event itself, numbers, that an explanation shows.
         values: `(seed, n) ->` values of requests and their kinds, `""` for an ordinary one, for
             the text model to learn from.
         max_skew: How far an event may be ahead of its record's Kafka time.
@@ -64,5 +65,6 @@ class DomainPack:
     model_features: tuple[str, ...]
     simulate: Callable[[int, int], Iterator[tuple[Any, int]]]
     text: str | None = None
+    traits: tuple[str, ...] = ()
     values: Callable[[int, int], Iterator[tuple[str, str]]] | None = None
     max_skew: timedelta = timedelta(minutes=5)

@@ -100,6 +100,9 @@ def event(explanation: Explanation) -> Panel:
     for name, value in (explanation.event.fields or {}).items():
         told = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         rows.add_row(Text(plain(name), style="bold"), Text(plain(told)))
+    if traits := explanation.event.traits:
+        told = ", ".join(f"{name} {number(value)}" for name, value in traits.items())
+        rows.add_row(Text("in numbers", style="bold"), Text(told))
     return Panel(rows, title="the event", title_align="left")
 
 

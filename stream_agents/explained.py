@@ -78,11 +78,13 @@ class EventFound(msgspec.Struct, frozen=True):
         place: Its partition, offset and line; null where they are not known.
         fields: As it was sent; null where it is not to be had.
         missing: Why it is not to be had.
+        traits: What it looks like in numbers, by column; for an event that was decided.
     """
 
     place: str | None
     fields: dict[str, Any] | None
     missing: str | None
+    traits: dict[str, float] = {}
 
 
 class ExplainedScore(msgspec.Struct, frozen=True):

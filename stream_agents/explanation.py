@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,7 @@ from feature_store.text import parse_times
 from models.artifacts import Champion
 from models.contracts import Action, ActionTaken, Reason
 from models.contributions import contributions
+from models.judging import with_text
 from models.pack import DomainPack
 from models.policy import Policy
 from models.reasons import words
@@ -93,7 +95,7 @@ def explain(answered: Answered, judges: Judges) -> Explanation:
         taken.entity,
         taken.occurred_at,
         given(answered),
-        EventFound(answered.place, readable(answered.line), answered.missing),
+        event_of(answered, judges),
         explained_score(answered, judges),
         rules,
         earned(judges.of_policy(taken.policy), None, worst(pack, taken.rules)),
@@ -103,6 +105,23 @@ def explain(answered: Answered, judges: Judges) -> Explanation:
         answered.derived_from,
         (*answered.notes, *differences(taken, judges), *doubts(answered, judges)),
     )
+
+
+def event_of(answered: Answered, judges: Judges) -> EventFound:
+    fields = readable(answered.line)
+    return EventFound(answered.place, fields, answered.missing, traits_of(answered, judges))
+
+
+def traits_of(answered: Answered, judges: Judges) -> dict[str, float]:
+    """The event's own numbers; without the text model where that was another."""
+    taken, pack = answered.taken, judges.pack
+    if taken.outcome != "decided" or answered.line is None:
+        return {}
+    columns, champion = columns_of(pack, answered.line), judges.of_model(taken.model)
+    if champion is not None:
+        columns = with_text(pack, champion, columns)
+    known = {name: float(getattr(columns, name)[0]) for name in pack.traits if name in columns}
+    return {name: value for name, value in known.items() if math.isfinite(value)}
 
 
 def given(answered: Answered) -> GivenAnswer:

@@ -15,7 +15,7 @@ from feature_store.text import INVALID_TIME
 from models.artifacts import champion_of
 from models.catalog import PACKS, pack_named
 from models.contracts import Action
-from models.judging import judge
+from models.judging import judge, with_text
 from models.pack import DomainPack
 
 EVENTS = 3_000
@@ -121,6 +121,13 @@ def test_the_model_sees_columns_that_exist(pack: DomainPack) -> None:
     columns = pack.columns([])
 
     assert set(pack.model_features) <= {*pack.features.names, *columns}
+
+
+def test_an_explanation_shows_numbers_that_exist(pack: DomainPack) -> None:
+    columns = with_text(pack, champion_of(pack.name), pack.columns(simulated(pack.name)[0][:9]))
+
+    assert pack.traits
+    assert all(np.isfinite(getattr(columns, name)).all() for name in pack.traits)
 
 
 def test_a_block_ends_some_day_and_severities_earn_actions(pack: DomainPack) -> None:

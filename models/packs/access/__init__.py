@@ -6,7 +6,7 @@ over the same. A client is an address as the log has it.
 """
 
 from models.pack import DomainPack
-from models.packs.access.columns import check, columns, valid
+from models.packs.access.columns import TRAITS, check, columns, valid
 from models.packs.access.data import simulate
 from models.packs.access.events import AccessEvent
 from models.packs.access.features import FEATURES
@@ -31,5 +31,6 @@ PACK = DomainPack(
     model_features=MODEL_FEATURES,
     simulate=simulate,
     text="path",
+    traits=TRAITS,
     values=values,
 )

@@ -8,6 +8,7 @@ from operator import attrgetter
 import numpy as np
 
 from feature_store.columns import Columns, Ints, Mask, TextColumn
+from feature_store.shape import shapes
 from feature_store.text import INVALID_TIME, marks, parse_times
 from models.packs.access.events import AccessEvent
 from models.packs.access.patterns import AGENTS, PATHS
@@ -16,6 +17,12 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 """A method's code is its place here, from 1; 0 is any other."""
 POST = METHODS.index("POST") + 1
 _CODES = {method: code for code, method in enumerate(METHODS, start=1)}
+
+TRAITS = (
+    *("path_bytes", "path_depth", "query_bytes", "path_encoded", "path_odd", "path_entropy"),
+    "payload_score",
+)
+"""Of a request's path and query; see `feature_store.shape.Shapes` for their units."""
 
 LARGEST_BODY = 2**40
 LONGEST = {
@@ -33,6 +40,7 @@ def columns(events: Sequence[AccessEvent]) -> Columns:
     """The events' fields, and what their texts hold, each `(n_events,)`."""
     texts = {field: list(map(attrgetter(field), events)) for field in LONGEST}
     path, agent = TextColumn.of(texts["path"]), TextColumn.of(texts["user_agent"])
+    shape = shapes(path)
     return Columns(
         {
             "event_id": TextColumn.of(texts["event_id"]),
@@ -41,6 +49,11 @@ def columns(events: Sequence[AccessEvent]) -> Columns:
             "method": np.array([_CODES.get(method, 0) for method in texts["method"]], np.int64),
             "path": path,
             "path_bytes": np.diff(path.offsets),
+            "path_depth": shape.depth,
+            "query_bytes": shape.query_bytes,
+            "path_encoded": shape.encoded,
+            "path_odd": shape.odd,
+            "path_entropy": shape.entropy,
             "path_marks": marks(path, PATHS),
             "status": integers([event.status for event in events]),
             "bytes": integers([event.bytes for event in events]),

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from feature_store.columns import Columns
+from models import text_artifacts
 from models.artifacts import (
     CHAMPIONS,
     MANIFEST,
@@ -101,6 +102,35 @@ def test_a_feature_that_the_pack_has_not_is_refused(folder: Path) -> None:
 
     with pytest.raises(InvalidArtifact, match="pack access has no feature 'shoe_size'"):
         load(folder, PACK)
+
+
+def test_a_missing_or_another_text_model_is_refused(folder: Path) -> None:
+    text = folder / text_artifacts.MANIFEST
+    other = text_artifacts.load(folder, "access")
+    text_artifacts.save(folder, other.model.weights, replace(other.manifest, metrics={}))
+
+    with pytest.raises(InvalidArtifact, match=r"text.json: version must be access-text-\w{12}, fo"):
+        load(folder, PACK)
+    text.unlink()
+    with pytest.raises(InvalidArtifact, match="text.json: cannot be read"):
+        load(folder, PACK)
+
+
+def test_an_artifact_that_names_no_text_model_needs_none(folder: Path, tmp_path: Path) -> None:
+    loaded = load(folder, PACK)
+    save(tmp_path / "mute", (folder / MODEL).read_bytes(), replace(loaded.manifest, text=""))
+
+    mute = load(tmp_path / "mute", PACK)
+
+    assert mute.text is None
+    assert mute.version != loaded.version
+
+
+def test_a_saved_artifact_brings_its_text_model(folder: Path, tmp_path: Path) -> None:
+    text = text_artifacts.load(folder, "access")
+    save(tmp_path / "whole", (folder / MODEL).read_bytes(), load(folder, PACK).manifest, text)
+
+    assert load(tmp_path / "whole", PACK).version == load(folder, PACK).version
 
 
 def test_an_unknown_pack_has_no_champion() -> None:

@@ -124,6 +124,16 @@ def test_an_unlike_model_is_named_and_nothing_of_it_is_told() -> None:
     assert found.features[0].value == 340.0
 
 
+def test_the_event_is_told_in_numbers_and_without_the_text_model_where_that_was_another() -> None:
+    traits = explain(Answered(BLOCKED, "kept", line=LINE), JUDGES).event.traits
+    older = explain(Answered(replace(BLOCKED, model="access-older"), "kept", line=LINE), JUDGES)
+    dead = explain(Answered(ActionTaken("a", "dead"), "kept", line=b"{"), JUDGES)
+
+    assert set(traits) == set(PACK.traits)
+    assert set(older.event.traits) == set(PACK.traits) - {"payload_score"}
+    assert dead.event.traits == {}
+
+
 def test_without_a_model_the_rest_is_told() -> None:
     found = explain(Answered(BLOCKED, "kept", line=LINE), Judges(PACK, None, PACK.policy))
 
