@@ -42,11 +42,12 @@ class Analyses:
         self._sending: set[asyncio.Task[None]] = set()
 
     async def submit(
-        self, batch: Batch, trace: str, wait_s: float, published: Note = nothing
+        self, batch: Batch, trace: str, wait_s: float | None, published: Note = nothing
     ) -> Analysis | Pending:
         """Publish a batch and wait for its answers, but not for longer than `wait_s` seconds.
 
         Args:
+            wait_s: None for not even looking whether there are answers.
             published: Called once the batch is in the log, even if nobody waits any more.
 
         Raises:
@@ -66,7 +67,8 @@ class Analyses:
         await self._replies.open(batch.id, asked.encoded(), len(records))
         try:
             await self._unbroken(self._publish(records, published))
-            return answer(batch.id, asked, await self._answers(batch.id, wait_s))
+            answers = {} if wait_s is None else await self._answers(batch.id, wait_s)
+            return answer(batch.id, asked, answers)
         finally:
             self._replies.forget(batch.id)
 

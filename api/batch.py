@@ -49,6 +49,12 @@ class Batch:
     rejected: Mapping[int, Rejected]
 
 
+def is_answered_late(batch: Batch) -> bool:
+    """Whether a test client is among the events that is there to rehearse the late answer."""
+    late = {name for name, how in batch.pack.test_clients.items() if how == "late"}
+    return not late.isdisjoint(entity for _, entity, _ in batch.events)
+
+
 def check_size(events: int, limit: int) -> None:
     if 0 < events <= limit:
         return

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from api import openapi
 from api.analyses import Analyses, Note, nothing
+from api.batch import is_answered_late
 from api.features import FeatureReader
 from api.idempotency import REPLAYED, Known, claimed, fingerprint_of, key_of
 from api.media import refuse_coding
@@ -71,8 +72,9 @@ def routes(door: Door) -> APIRouter:
         batch = door.reader.read(content_type or "", body, asked, batch_id)
         preferred = preferred_wait(request.headers.getlist("prefer"))
         wait_s = door.settings.wait_s if preferred is None else preferred
+        waiting = None if is_answered_late(batch) else wait_s
         request.state.told.update(pack=batch.pack.name)
-        call = door.analyses.submit(batch, request.state.trace, wait_s, published)
+        call = door.analyses.submit(batch, request.state.trace, waiting, published)
         answer = await reached(request, call)
         tell(request, answer)
         count(door.metrics, answer)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -51,6 +51,8 @@ class DomainPack:
         values: `(seed, n) ->` values of requests and their kinds, `""` for an ordinary one, for
             the text model to learn from.
         max_skew: How far an event may be ahead of its record's Kafka time.
+        test_clients: Entities that an integrator can rely on, whatever they do: always blocked,
+            always allowed, or answered late. Their names are such that no real one can have them.
     """
 
     name: str
@@ -68,3 +70,4 @@ class DomainPack:
     traits: tuple[str, ...] = ()
     values: Callable[[int, int], Iterator[tuple[str, str]]] | None = None
     max_skew: timedelta = timedelta(minutes=5)
+    test_clients: Mapping[str, Literal["block", "allow", "late"]] = field(default_factory=dict)

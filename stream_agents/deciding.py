@@ -60,6 +60,7 @@ class Deciding:
 
     def __init__(self, pack: DomainPack, regime: Callable[[], Regime]) -> None:
         self._severity = {rule.name: int(rule.severity) for rule in pack.rules}
+        self._tests = tests_of(pack)
         self._regime = regime
         self._ledgers: defaultdict[int, Ledger] = defaultdict(Ledger)
 
@@ -70,10 +71,11 @@ class Deciding:
         for partition, first, end in spans(lines):
             ledger = self._ledgers[partition]
             ledger.read(memory.states[partition])
-            watched = first + watched_of(events[first:end], own[first:end], ledger, regime)
+            here = events[first:end]
+            watched = first + watched_of(here, own[first:end], ledger, regime, self._tests)
             if len(watched):
                 draft = Draft(ledger, regime.policy)
-                judging = Judging(regime, draft, self._severity)
+                judging = Judging(regime, draft, self._severity, self._tests)
                 for number, event, at in timed(events, watched):
                     decided.actions[number] = judging.taken(event, at, int(own[number]))
                 decided.states[partition] = draft.written()
@@ -94,10 +96,13 @@ class Judging:
     regime: Regime
     draft: Draft
     severity: Mapping[str, int]
+    tests: Mapping[str, Action]
 
     def taken(self, event: ScoredEvent, at: int, own: int) -> ActionTaken:
         """The action about an event that earns `own` by itself."""
         covering = self.regime.lists.covering(event.entity)
+        if event.entity in self.tests and covering.at(at) is None:
+            return self._rehearsed(event, self.tests[event.entity])
         if covering is NOTHING:
             return self._unlisted(event, at, own, self._live(event, at, own, NEVER))
         listed = covering.at(at)
@@ -126,6 +131,12 @@ class Judging:
         if live is None:
             return self._taken(event, own, self.regime.policy.ttl_us[own], told)
         return self._taken(event, live.action, live.until - at, told)
+
+    def _rehearsed(self, event: ScoredEvent, action: Action) -> ActionTaken:
+        """What a test client is always answered; it has no standing."""
+        told = Reason("test_client", f"a test client: the answer is always {ACTIONS[action]}")
+        ttl_us = self.regime.policy.ttl_us[action]
+        return self._taken(event, action, ttl_us, (told, *event.reasons))
 
     def _denied(
         self, event: ScoredEvent, at: int, own: int, live: Standing | None, entry: Entry
@@ -203,18 +214,30 @@ def spans(lines: Lines[ScoredEvent]) -> Iterator[tuple[int, int, int]]:
         yield int(partition_of[first]), first, end
 
 
+def tests_of(pack: DomainPack) -> dict[str, Action]:
+    """The pack's test clients that are always answered alike, and how."""
+    always = {"block": Action.BLOCK, "allow": Action.ALLOW}
+    return {name: always[how] for name, how in pack.test_clients.items() if how in always}
+
+
 def watched_of(
-    events: Sequence[ScoredEvent], own: Ints, ledger: Ledger, regime: Regime
+    events: Sequence[ScoredEvent],
+    own: Ints,
+    ledger: Ledger,
+    regime: Regime,
+    tests: Mapping[str, Action],
 ) -> NDArray[np.intp]:
     """The numbers of the events whose action depends on more than themselves, or that are findings.
 
-    Those are all events of an entity with a standing, on a list, or with a finding among them.
+    Those are all events of an entity with a standing, on a list, or with a finding among them, and
+    of test clients.
     """
     entities = list(map(ENTITY, events))
     unique = set(entities)
     # Not `unique & keys`, which may walk through all that is known.
     watched = set(filter(ledger.known.__contains__, unique))
     watched |= regime.lists.covered(unique)
+    watched |= tests.keys() & unique
     if regime.policy.holds is not None:
         watched |= {entities[i] for i in np.flatnonzero(own >= regime.policy.holds).tolist()}
     if not watched:

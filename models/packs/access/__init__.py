@@ -11,7 +11,7 @@ from models.packs.access.data import simulate
 from models.packs.access.events import AccessEvent
 from models.packs.access.features import FEATURES
 from models.packs.access.payloads import values
-from models.packs.access.scoring import MODEL_FEATURES, POLICY, RULES
+from models.packs.access.scoring import MODEL_FEATURES, POLICY, RULES, TEST_CLIENTS
 
 
 def client(event: AccessEvent) -> str:
@@ -33,4 +33,5 @@ PACK = DomainPack(
     text="path",
     traits=TRAITS,
     values=values,
+    test_clients=TEST_CLIENTS,
 )

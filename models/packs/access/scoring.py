@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Literal
 
 from feature_store.columns import Columns, Mask
 from feature_store.definitions import HOUR, MINUTE
@@ -369,3 +371,10 @@ POLICY = Policy(
     },
     ttl={Action.ALERT: 10 * MINUTE, Action.CHALLENGE: HOUR, Action.BLOCK: timedelta(hours=4)},
 )
+
+TEST_CLIENTS: Mapping[str, Literal["block", "allow", "late"]] = {
+    "203.0.113.250": "block",
+    "203.0.113.251": "allow",
+    "203.0.113.252": "late",
+}
+"""Of the range that documentation uses (RFC 5737), from which no request comes."""

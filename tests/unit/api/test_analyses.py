@@ -117,6 +117,17 @@ async def test_a_batch_that_takes_too_long_is_pending_and_can_be_polled() -> Non
     assert complete.json()["results"][1]["outcome"] == "invalid"
 
 
+@pytest.mark.parametrize("prefer", ["wait=30", "wait=0", ""])
+async def test_a_batch_of_the_late_test_client_is_answered_when_it_is_polled(prefer: str) -> None:
+    to = api()
+    posted = await post(to, [event(0), event(1, client_ip="203.0.113.252")], Prefer=prefer)
+    polled = await to.client.get(posted.headers["location"])
+
+    assert (posted.status_code, posted.json()["status"]) == (202, "pending")
+    assert (posted.json()["answered"], posted.json()["events"]) == (0, 2)
+    assert (polled.status_code, polled.json()["summary"]["allow"]) == (200, 2)
+
+
 async def test_a_polled_batch_equals_the_one_answered_at_once() -> None:
     to = api()
     posted = await post(to, [event(i) for i in range(5)])
