@@ -18,6 +18,7 @@ from producer.replay import replay
 from producer.simulate import simulate
 from scripts import door
 from scripts.dead_letters import dead_letters
+from scripts.decisions import decisions
 from scripts.evaluation.app import evaluate
 from scripts.explain import explain
 from scripts.features import features
@@ -42,6 +43,7 @@ cli.add_typer(evaluate, name="evaluate")
 cli.add_typer(lists, name="lists")
 cli.add_typer(policy, name="policy")
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(decisions, name="decisions")
 
 
 def main() -> None:

@@ -29,11 +29,13 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Rows of plain text: what stands in them is nobody's markup, and steers no terminal."""
-    table = Table(*columns)
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")  # whole: an id that is cut cannot be asked for
     for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
+        table.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
     console().print(table)
 
 
