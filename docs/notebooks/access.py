@@ -25,14 +25,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from models.artifacts import Champion, champion_of, load, save
+from models.artifacts import champion_of, load, opened, save
 from models.candidates import compared, known_rows, shrunk
 from models.dataset import Arrival, Labels, dataset_of, simulated
 from models.errors import InvalidEvent, InvalidSource
-from models.forest import FusedForest
 from models.packs.access import PACK
 from models.packs.access.data import combined_line
-from models.training import fitted, judged, metrics_of
+from models.training import fitted, judged, metrics_of, shipped_text
 from models.tuning import tuned
 from producer.formats import parse_access_line
 
@@ -168,10 +167,12 @@ pd.DataFrame(
 # An isolation forest, without labels, written as one ONNX graph. Its raw score is calibrated to the
 # share of the training window below it: 0.99 says "more unusual than 99 % of the events". The same
 # data and seed give the same bytes; with this seed and number of events, those of the champion that
-# the pack comes with.
+# the pack comes with. The text model beside it, which reads each request's characters, is fitted
+# apart (`python -m models.text_champion access`); the manifest names its version.
 
 # %%
-model, manifest = fitted(PACK, data, SEED)
+text = shipped_text(PACK)
+model, manifest = fitted(PACK, data, SEED, text)
 print(manifest.version, f"{len(model):,} bytes, {len(manifest.features)} features")
 print(champion_of("access").version, "is shipped")
 print(msgspec.json.format(msgspec.json.encode(manifest.training)).decode())
@@ -193,7 +194,7 @@ pd.DataFrame([msgspec.structs.asdict(each) for each in compared(data, manifest, 
 # The score finds; rules and policy decide. A threshold's price on the validation window:
 
 # %%
-champion = Champion(manifest, FusedForest(model))
+champion = opened(model, manifest, text)
 score, action = judged(PACK, champion, data)
 validation = data.windows.validation
 told, truth = score[validation], attack[validation]
@@ -221,10 +222,11 @@ def given(share: float) -> np.ndarray:
 
 
 try:
-    tuned(PACK, replace(data, given=given(0.05)), model, manifest, SEED)
+    tuned(PACK, replace(data, given=given(0.05)), model, manifest, SEED, text)
 except InvalidSource as error:
     print("refused:", error)
-learned, learned_manifest = tuned(PACK, replace(data, given=given(0.12)), model, manifest, SEED)
+labelled = replace(data, given=given(0.12))
+learned, learned_manifest = tuned(PACK, labelled, model, manifest, SEED, text)
 after = learned_manifest.metrics
 pd.DataFrame(
     {
@@ -236,16 +238,17 @@ pd.DataFrame(
 # %% [markdown]
 # ## Export
 #
-# Two files, nothing that runs on loading. What is loaded scores as what was saved, to the last bit.
-# An agent serves it when `CENTINELA_CHAMPION` names the folder.
+# The forest, the text model and their manifests; nothing that runs on loading. What is loaded
+# scores as what was saved, to the last bit. An agent serves it when `CENTINELA_CHAMPION` names the
+# folder.
 
 # %%
 with TemporaryDirectory() as folder:
-    save(Path(folder), model, manifest)
+    save(Path(folder), model, manifest, text)
     loaded = load(Path(folder), PACK)
     print({file.name: file.stat().st_size for file in sorted(Path(folder).iterdir())})
 assert loaded.version == manifest.version
-assert (loaded.score(data.feature, data.event) == score).all()
+assert (judged(PACK, loaded, data)[0] == score).all()
 
 # %% [markdown]
 # The test window, once:
