@@ -6,23 +6,24 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
 
 from models.errors import Unavailable
 from producer.topics import ensure_topics
 from scripts import door, sample, showcase
-from scripts.stack import native, processes
+from scripts.stack import docker, native, processes
+from scripts.stack.health import http_answers, kafka_answers
 from scripts.stack.pids import UP, PidFolder
 from scripts.stack.ports import require_free_ports
 from scripts.stack.settings import ROOT, CannotStart, LocalStack, require_space
 from scripts.stack.signals import StopSignals
 from scripts.stack.supervisor import Supervisor
 
-STOP_WITHIN_S = 40.0
+STOP_WITHIN_S = {"native": 40.0, "docker": 90.0}
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.5
 PIPED_WIDTH = 140
@@ -32,13 +33,21 @@ NEXT = """\
 first detection after {detected_after_s:.1f} s
 Open
   {api}/docs     the API, to try in the browser
-  {api}/metrics  its metrics; the agents' are at :{ingestion_port} and :{decision_port}
+  {api}/metrics  {metrics}
 Try next, in another terminal
   tail -50 {sample} | curl -s {api}/analyze -H 'Content-Type: text/plain' --data-binary @-
   .venv/bin/centinela replay {sample}
   scripts/kafka-console-consumer --bootstrap-server {kafka} --topic actions.access --from-beginning
   .venv/bin/centinela features show access {attacker}
-Ctrl-C stops everything; what was learned stays in {home}"""
+Ctrl-C stops everything; what was learned stays in {kept}"""
+
+METRICS = {
+    "native": "its metrics; the agents' are at :{settings.ingestion_port} and "
+    ":{settings.decision_port}",
+    "docker": "its metrics; the agents' stay among the containers",
+}
+KEPT = {"native": "{settings.folder}", "docker": "the volumes (docker volume ls)"}
+LOGS = {"native": "see {settings.folder}/logs", "docker": "see docker compose logs"}
 
 
 class Steps:
@@ -58,6 +67,14 @@ class Steps:
         self.say(f"{time.monotonic() - began:6.1f} s  {what}")
 
 
+class Stack(Protocol):
+    """What was started: processes of this machine, or containers."""
+
+    def check(self) -> None: ...
+    def wait_until(self, holds: Callable[[], bool], within_s: float) -> bool: ...
+    def stop(self) -> None: ...
+
+
 def up(settings: LocalStack) -> None:
     """Start, show, and stay until a stop signal; then end everything that was started.
 
@@ -68,31 +85,52 @@ def up(settings: LocalStack) -> None:
     steps = Steps(Console(width=None if sys.stdout.isatty() else PIPED_WIDTH))
     signals = StopSignals()
     pids = PidFolder(settings.run)
-    supervisor = Supervisor(settings.run, steps.say, shield=signals.held_back)
     with signals.listening():
+        stack = _stack(settings, steps, signals)
         _prepare(settings, pids, steps)
         try:
-            _start(settings, supervisor, steps)
-            _show(settings, supervisor, steps, began)
-            _keep(supervisor)
+            if isinstance(stack, docker.Containers):
+                _start_containers(settings, stack, steps)
+            else:
+                _start(settings, stack, steps)
+            _show(settings, stack, steps, began)
+            _keep(stack)
         except KeyboardInterrupt:
             steps.say("stopping")
         finally:
             signals.deafen()
             with steps.step("all processes have ended"):
-                supervisor.stop()
+                stack.stop()
             pids.forget(UP)
 
 
 def down(settings: LocalStack) -> list[str]:
     """End what `up` has left running; the names of what was ended."""
-    return PidFolder(settings.run).end_all()
+    ended = PidFolder(settings.run).end_all()
+    if settings.stack == "docker":
+        containers = docker.Containers(settings, print)
+        if containers.exist():
+            containers.stop()
+            ended.append("the containers")
+    return ended
+
+
+def _stack(
+    settings: LocalStack, steps: Steps, signals: StopSignals
+) -> Supervisor | docker.Containers:
+    """Raises CannotStart where containers are wanted and cannot be had, or run already."""
+    if settings.stack == "native":
+        return Supervisor(settings.run, steps.say, shield=signals.held_back)
+    containers = docker.Containers(settings, steps.say, shield=signals.held_back)
+    if containers.exist():
+        raise CannotStart(
+            f"the containers run already: open {settings.api}/docs, or STACK=docker make down"
+        )
+    return containers
 
 
 def _prepare(settings: LocalStack, pids: PidFolder, steps: Steps) -> None:
     """Refuse what cannot work, before anything is started."""
-    if settings.stack == "docker":
-        raise CannotStart("STACK=docker is not there yet: use STACK=native, the default")
     require_space(settings.folder)
     running = pids.running()
     if running and running[0].name == UP:
@@ -102,7 +140,7 @@ def _prepare(settings: LocalStack, pids: PidFolder, steps: Steps) -> None:
     if left := pids.end_all():
         steps.say(f"ended what an earlier run had left: {', '.join(left)}")
     require_free_ports(settings)
-    pids.record(UP, os.getpid(), STOP_WITHIN_S)
+    pids.record(UP, os.getpid(), STOP_WITHIN_S[settings.stack])
 
 
 def _start(settings: LocalStack, supervisor: Supervisor, steps: Steps) -> None:
@@ -121,6 +159,17 @@ def _start(settings: LocalStack, supervisor: Supervisor, steps: Steps) -> None:
         supervisor.await_healthy()
 
 
+def _start_containers(settings: LocalStack, containers: docker.Containers, steps: Steps) -> None:
+    with steps.step("the image is built"):
+        containers.build()
+    with steps.step("Kafka, Redis and PostgreSQL are started, and Kafka answers"):
+        containers.launch(*docker.SERVERS)
+        containers.await_answer("kafka", kafka_answers(settings.kafka_port))
+    with steps.step("the ingestion agent, the decision agent and the API are started"):
+        containers.launch(*docker.OURS)
+        containers.await_answer("api", http_answers(f"{settings.api}/ready"))
+
+
 def _warm(settings: LocalStack) -> None:
     """Compile the kernels once; agents that all compiled at once would be slow to join."""
     log = settings.log("warm")
@@ -132,13 +181,13 @@ def _warm(settings: LocalStack) -> None:
         raise CannotStart(f"the kernels cannot be compiled (see {log})")
 
 
-def _show(settings: LocalStack, supervisor: Supervisor, steps: Steps, began: float) -> None:
+def _show(settings: LocalStack, stack: Stack, steps: Steps, began: float) -> None:
     with steps.step(f"a sample log of {sample.EVENTS} requests is written"):
         log = sample.write(settings.folder)
     with steps.step("and replayed through Kafka"):
-        ledger = sample.replay(log, settings.connections, supervisor.check)
+        ledger = sample.replay(log, settings.connections, stack.check)
     steps.say(f"          {ledger}")
-    results = _analyze(settings, supervisor)
+    results = _analyze(settings, stack)
     detected_after_s = time.time() - began
     steps.console.print(showcase.answer_table(results))
     if not showcase.detects(results):
@@ -148,17 +197,16 @@ def _show(settings: LocalStack, supervisor: Supervisor, steps: Steps, began: flo
         NEXT.format(
             detected_after_s=detected_after_s,
             api=settings.api,
-            ingestion_port=settings.ingestion_port,
-            decision_port=settings.decision_port,
+            metrics=METRICS[settings.stack].format(settings=settings),
             kafka=settings.kafka,
             sample=log,
-            home=settings.folder,
+            kept=KEPT[settings.stack].format(settings=settings),
             attacker=showcase.LOGIN.client,
         )
     )
 
 
-def _analyze(settings: LocalStack, supervisor: Supervisor) -> list[dict[str, Any]]:
+def _analyze(settings: LocalStack, stack: Stack) -> list[dict[str, Any]]:
     """One batch through `/analyze`; a 202 is asked for again until the answer is there."""
     reply = door.post_text(f"{settings.api}/analyze", showcase.batch_text())
     again = f"{settings.api}{reply.location}"
@@ -169,13 +217,13 @@ def _analyze(settings: LocalStack, supervisor: Supervisor) -> list[dict[str, Any
             reply = door.get(again)
         return reply.status == OK
 
-    if not supervisor.wait_until(is_complete, ANSWER_WITHIN_S):
-        logs = settings.log("ingestion").parent
-        raise Unavailable(f"/analyze had no answer within {ANSWER_WITHIN_S:.0f} s (see {logs})")
+    if not stack.wait_until(is_complete, ANSWER_WITHIN_S):
+        logs = LOGS[settings.stack].format(settings=settings)
+        raise Unavailable(f"/analyze had no answer within {ANSWER_WITHIN_S:.0f} s ({logs})")
     return list(reply.body["results"])
 
 
-def _keep(supervisor: Supervisor) -> NoReturn:
+def _keep(stack: Stack) -> NoReturn:
     while True:
-        supervisor.check()
+        stack.check()
         time.sleep(LOOK_EVERY_S)

@@ -14,16 +14,21 @@ LISTENING = "0A"
 """The state LISTEN in /proc/net/tcp."""
 
 
+NATIVE = {
+    "kafka_port": "Kafka",
+    "kafka_controller_port": "Kafka's controller",
+    "redis_port": "Redis",
+    "ingestion_port": "metrics of the ingestion agent",
+    "decision_port": "metrics of the decision agent",
+    "api_port": "API",
+}
+DOCKER = {"kafka_port": "Kafka", "api_port": "API"}
+"""What the containers publish on this machine."""
+
+
 def require_free_ports(settings: LocalStack) -> None:
     """Raise CannotStart with a line that names the port, its holder and the way out."""
-    for setting, what in (
-        ("kafka_port", "Kafka"),
-        ("kafka_controller_port", "Kafka's controller"),
-        ("redis_port", "Redis"),
-        ("ingestion_port", "metrics of the ingestion agent"),
-        ("decision_port", "metrics of the decision agent"),
-        ("api_port", "API"),
-    ):
+    for setting, what in (DOCKER if settings.stack == "docker" else NATIVE).items():
         port = getattr(settings, setting)
         if not is_free(port):
             raise CannotStart(
