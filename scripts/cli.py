@@ -45,6 +45,9 @@ cli.add_typer(policy, name="policy")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(decisions, name="decisions")
 
+LEFT_OUT = ("sklearn", "scipy")
+LEFT_OUT_WHERE = "the image leaves out what models are made with: use a checkout, and make install"
+
 
 def main() -> None:
     """The console command: errors are one line, never a traceback unless the fault is ours."""
@@ -77,10 +80,18 @@ def ending(run: Callable[[], object]) -> int:
     except OSError as error:
         where = error.filename or "this machine"
         return _refused(f"{where}: {error.strerror or error}", Exit.USER_ERROR)
+    except ModuleNotFoundError as error:
+        if error.name not in LEFT_OUT:
+            return _bug()
+        return _refused(f"{error.name} is not installed here; {LEFT_OUT_WHERE}", Exit.USER_ERROR)
     except Exception:  # the rim of the process: a traceback, and a code that says so
-        traceback.print_exc()
-        return Exit.BUG
+        return _bug()
     return Exit.OK
+
+
+def _bug() -> Exit:
+    traceback.print_exc()
+    return Exit.BUG
 
 
 def tell_version(wanted: bool) -> None:

@@ -183,6 +183,8 @@ def test_the_version_is_that_of_the_project(run: Run) -> None:
         (PermissionError(13, "Permission denied", "/etc/x"), Exit.USER_ERROR),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), Exit.READER_GONE),
         (RuntimeError("of ours"), Exit.BUG),
+        (ModuleNotFoundError("No module", name="sklearn"), Exit.USER_ERROR),
+        (ModuleNotFoundError("No module", name="models.away"), Exit.BUG),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
