@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from api.schemas import Analysis, Summary
-from stream_agents.metrics import tell_build
+from stream_agents.metrics import tell_process
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
 ACTIONS = ("allow", "alert", "challenge", "block")
@@ -64,8 +57,7 @@ class ApiMetrics:
             registry=self.registry,
         )
         waits.set_function(waiting)
-        tell_build(self.registry)
-        ProcessCollector(registry=self.registry)
+        tell_process(self.registry)
         for route in ANALYZE:
             for status in EXPECTED:
                 self._requests.labels(route, "POST", status)

@@ -195,3 +195,11 @@ def test_the_version_told_is_the_projects() -> None:
 
     assert declared == VERSION
     assert f'version="{declared}"' in exposed
+
+
+def test_each_process_tells_its_cpu_and_memory_and_nothing_in_vain() -> None:
+    exposed = generate_latest(stage_metrics().registry).decode()
+
+    assert "process_cpu_seconds_total" in exposed
+    assert "process_resident_memory_bytes" in exposed
+    assert "_created" not in exposed
