@@ -58,7 +58,7 @@ ALARMS = {
 def tell_process(registry: CollectorRegistry) -> None:
     """What every process of ours tells of itself: its versions, its CPU time, its memory."""
     # When each series began is told by a series of its own otherwise, and read by nobody.
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the one without types
     build = Info("centinela_build", "Versions of Centinela and of Python.", registry=registry)
     build.info({"version": VERSION, "python": platform.python_version()})
     ProcessCollector(registry=registry)
