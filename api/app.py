@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from prometheus_client import CollectorRegistry
 
 from api import openapi
 from api.analyses import Analyses, Publisher
@@ -45,6 +46,7 @@ class Surroundings:
         checks: What `/ready` asks, by the part's name.
         keys: Which requests were taken already.
         histories: What was answered, by pack; for a pack without one, what is kept to be explained.
+        agents: What agents in this very process tell, for `/metrics`.
     """
 
     publisher: Publisher
@@ -57,6 +59,7 @@ class Surroundings:
     checks: Mapping[str, Check] = field(default_factory=dict)
     keys: IdempotencyStore = field(default_factory=MemoryIdempotency)
     histories: Mapping[str, History] = field(default_factory=dict)
+    agents: Sequence[CollectorRegistry] = ()
 
 
 def create_app(
@@ -71,7 +74,7 @@ def create_app(
         # A redirect would be an answer without a body, to an address that the client chose.
         redirect_slashes=False,
     )
-    metrics = ApiMetrics(lambda: around.replies.waiting)
+    metrics = ApiMetrics(lambda: around.replies.waiting, around.agents)
     door = Door(
         settings,
         Reader(around.packs, settings.max_events),

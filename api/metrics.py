@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from api.schemas import Analysis, Summary
 from stream_agents.metrics import tell_process
@@ -14,6 +22,9 @@ ACTIONS = ("allow", "alert", "challenge", "block")
 ANALYZE = ("/v1/analyze", "/analyze")
 EXPECTED = ("200", "202", "500", "503")
 """Statuses of these routes, told from zero on: what appears with its first shows no rise."""
+BUILD = "centinela_build"
+"""What every registry tells."""
+
 OUTCOMES = ("duplicate", "late", "dead", "invalid")
 
 
@@ -22,10 +33,14 @@ class ApiMetrics:
 
     Args:
         waiting: How many requests wait for their answers now.
+        agents: What agents in this very process tell.
     """
 
-    def __init__(self, waiting: Callable[[], float]) -> None:
+    def __init__(
+        self, waiting: Callable[[], float], agents: Sequence[CollectorRegistry] = ()
+    ) -> None:
         self.registry = CollectorRegistry()
+        self.registry.register(Together(agents))
         self._requests = Counter(
             "centinela_api_requests",
             "Requests by route, method and status; 499 where the client went away first.",
@@ -77,6 +92,22 @@ class ApiMetrics:
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
+
+
+class Together(Collector):
+    """What several registries tell of Centinela, each family once; their process is this one."""
+
+    def __init__(self, registries: Sequence[CollectorRegistry]) -> None:
+        self._registries = registries
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, Metric] = {}
+        for registry in self._registries:
+            for family in registry.collect():
+                if family.name.startswith("centinela_") and family.name != BUILD:
+                    known = families.setdefault(family.name, family)
+                    known.samples += family.samples if known is not family else []
+        return families.values()
 
 
 def by_ending(summary: Summary) -> list[tuple[str, str, int]]:

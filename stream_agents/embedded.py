@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from models.artifacts import Champion
 from models.pack import DomainPack
@@ -30,13 +31,25 @@ from stream_agents.stage import Stage
 from stream_agents.worker import Worker
 
 MIB = 1024 * 1024
-RETAINED_BYTES = 8 * MIB
-"""Of each partition of a topic; 20,000 requests in all its partitions are a fifth of it."""
-
-RESULT_BYTES = 32 * MIB
-MOST_CLIENTS = 100_000
 TAKE_RECORDS = 8
 """Of each partition; what makes a chunk longer makes callers wait, as one loop does all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a pipeline in memory keeps, about; the oldest goes.
+
+    Args:
+        partition_bytes: Of each partition of a topic.
+        result_bytes: Of the answers to batches.
+        entities: Whose features are kept.
+        decisions: Answers other than allow that are kept to be explained.
+    """
+
+    partition_bytes: int = 8 * MIB
+    result_bytes: int = 32 * MIB
+    entities: int = 100_000
+    decisions: int = 20_000
 
 
 class EmbeddedAgent:
@@ -52,12 +65,12 @@ class EmbeddedAgent:
         broker: MemoryBroker,
         topic: str,
         store: MemoryStore,
+        metrics: StageMetrics,
         take_records: int = TAKE_RECORDS,
     ) -> None:
         self._broker = broker
         self._partitions = range(len(broker.topics[topic].partitions))
         self._log = MemoryLog(broker, topic)
-        metrics = StageMetrics(topic, type(stage).__name__.lower())
         self._worker = Worker(stage, store, self._log, broker.topics[topic].id, metrics)
         self._take_records = take_records
 
@@ -91,30 +104,39 @@ class EmbeddedAgent:
 class EmbeddedPipeline:
     """Both agents of a pack, with all that they read and write."""
 
-    def __init__(self, pack: DomainPack, champion: Champion, partitions: int) -> None:
+    def __init__(
+        self, pack: DomainPack, champion: Champion, partitions: int, bounds: Bounds | None = None
+    ) -> None:
+        bounds = bounds or Bounds()
         self.pack = pack
         self.champion = champion
         self.partitions = partitions
-        self.broker = MemoryBroker(wall_clock_ms, RETAINED_BYTES)
+        self.broker = MemoryBroker(wall_clock_ms, bounds.partition_bytes)
         create_topics(self.broker, pack, partitions)
-        self.states = MemoryStore(MOST_CLIENTS)
+        self.states = MemoryStore(bounds.entities)
         self.standings = MemoryStore()
-        self.results = MemoryResults(RESULT_BYTES)
-        self.kept = MemoryDecisions()
+        self.results = MemoryResults(bounds.result_bytes)
+        self.kept = MemoryDecisions(bounds.decisions)
         self.regimes = MemoryRegimes()
         self.regime = Current(pack, self.regimes)
+        self.metrics = (
+            StageMetrics(pack.name, "ingestion", partitions),
+            StageMetrics(pack.name, "decision", partitions),
+        )
         self._agents = (
             EmbeddedAgent(
                 Detection(pack, champion, self.regime.now),
                 self.broker,
                 events_topic(pack.name),
                 self.states,
+                self.metrics[0],
             ),
             EmbeddedAgent(
                 Decision(pack, self.results, self.regime.now, self.kept),
                 self.broker,
                 decisions_topic(pack.name),
                 self.standings,
+                self.metrics[1],
             ),
         )
 

@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import structlog
@@ -35,13 +35,15 @@ REMEMBERED = 256
 QUIET = {"faust": logging.WARNING, "aiokafka": logging.WARNING, "mode": logging.WARNING}
 
 
-def configure(process: str, level: str = "INFO") -> None:
+def configure(process: str, level: str = "INFO", to: TextIO | None = None) -> None:
     """Set up logging; called once, as a process starts.
 
     Args:
         process: Stands in every line: `api`, `ingestion`, ...
         level: Of our own lines. Chatty libraries are kept to warnings.
+        to: Standard output if None.
     """
+    to = to or sys.stdout
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -55,10 +57,10 @@ def configure(process: str, level: str = "INFO") -> None:
     structlog.configure(
         processors=[*common, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(to),
         cache_logger_on_first_use=True,
     )
-    _adopt_standard_logging(common, render, level)
+    _adopt_standard_logging(common, render, level, to)
 
 
 def named(process: str) -> Processor:
@@ -73,8 +75,10 @@ def as_json(event: Any, **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-def _adopt_standard_logging(common: list[Processor], render: list[Processor], level: str) -> None:
-    handler = logging.StreamHandler(sys.stdout)
+def _adopt_standard_logging(
+    common: list[Processor], render: list[Processor], level: str, to: TextIO
+) -> None:
+    handler = logging.StreamHandler(to)
     handler.addFilter(Repeated())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

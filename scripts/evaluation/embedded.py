@@ -19,6 +19,7 @@ from stream_agents.answers import MemoryResults
 from stream_agents.embedded import EmbeddedAgent, create_topics
 from stream_agents.engine import Decision, Detection
 from stream_agents.memory import MemoryBroker, MemoryStore
+from stream_agents.metrics import StageMetrics
 
 PARTITIONS = 4
 TAKE = 5
@@ -55,7 +56,8 @@ async def _run(pack: DomainPack, champion: Champion, events: Sequence[AccessEven
         (Detection(pack, champion), events_topic(pack.name)),
         (Decision(pack, MemoryResults()), decisions_topic(pack.name)),
     ):
-        agent = EmbeddedAgent(stage, broker, topic, MemoryStore(), TAKE)
+        metrics = StageMetrics(topic, type(stage).__name__)
+        agent = EmbeddedAgent(stage, broker, topic, MemoryStore(), metrics, TAKE)
         await agent.join()
         await agent.drain()
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu
