@@ -19,6 +19,7 @@ from producer.simulate import simulate
 from scripts import door
 from scripts.dead_letters import dead_letters
 from scripts.decisions import decisions
+from scripts.demo import demo
 from scripts.doctor.command import doctor
 from scripts.evaluation.app import evaluate
 from scripts.explain import explain
@@ -141,6 +142,7 @@ def down(output: OutputOption = Output.TEXT, quiet: QuietOption = False) -> None
         say("nothing was running", quiet)
 
 
+cli.command()(demo)
 cli.command()(replay)
 cli.command()(simulate)
 cli.command()(explain)

@@ -25,10 +25,13 @@ NATIVE = {
 DOCKER = {"kafka_port": "Kafka", "api_port": "API"}
 """What the containers publish on this machine."""
 
+PORTS = {"native": NATIVE, "docker": DOCKER, "embedded": {"api_port": "API"}}
+"""By stack and setting, who listens."""
+
 
 def require_free_ports(settings: LocalStack) -> None:
     """Raise CannotStart with a line that names the port, its holder and the way out."""
-    for setting, what in (DOCKER if settings.stack == "docker" else NATIVE).items():
+    for setting, what in PORTS[settings.stack].items():
         port = getattr(settings, setting)
         if not is_free(port):
             raise CannotStart(

@@ -30,14 +30,14 @@ class LocalStack(BaseSettings):
 
     Args:
         home: Holds data, logs and the pid files of what runs.
-        stack: How Kafka and Redis are run.
+        stack: How Kafka and Redis are run; `embedded` is without them, in one process.
         started: Unix time at which the user's command was given, for `first detection after`.
     """
 
     model_config = SettingsConfigDict(env_prefix="CENTINELA_", frozen=True, extra="ignore")
 
     home: Path = SOFTWARE
-    stack: Literal["native", "docker"] = Field("native", validation_alias="STACK")
+    stack: Literal["native", "docker", "embedded"] = Field("native", validation_alias="STACK")
     kafka_port: int = Field(19092, gt=0, lt=65536)
     kafka_controller_port: int = Field(19093, gt=0, lt=65536)
     redis_port: int = Field(16379, gt=0, lt=65536)
