@@ -6,28 +6,29 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
-
-from rich.console import Console
 
 from models.errors import Unavailable
 from producer.topics import ensure_topics
 from scripts import door, sample, showcase
+from scripts.demo import Wish
 from scripts.stack import docker, native, processes
 from scripts.stack.health import http_answers, kafka_answers
 from scripts.stack.pids import UP, PidFolder
 from scripts.stack.ports import require_free_ports
 from scripts.stack.settings import ROOT, CannotStart, LocalStack, require_space
 from scripts.stack.signals import StopSignals
+from scripts.stack.software import NotToBeHad
 from scripts.stack.supervisor import Supervisor
+from scripts.steps import Steps, began
 
-STOP_WITHIN_S = {"native": 40.0, "docker": 90.0}
+STOP_WITHIN_S = {"native": 40.0, "docker": 90.0, "embedded": 15.0}
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.5
-PIPED_WIDTH = 140
 OK, ACCEPTED = 200, 202
+
+WITHOUT = "here is the same pipeline in one process, its log and store in memory"
 
 NEXT = """\
 first detection after {detected_after_s:.1f} s
@@ -50,23 +51,6 @@ KEPT = {"native": "{settings.folder}", "docker": "the volumes (docker volume ls)
 LOGS = {"native": "see {settings.folder}/logs", "docker": "see docker compose logs"}
 
 
-class Steps:
-    """Tells each step in one line, with its seconds."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    def say(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    @contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        began = time.monotonic()
-        with self.console.status(what) if self.console.is_terminal else nullcontext():
-            yield
-        self.say(f"{time.monotonic() - began:6.1f} s  {what}")
-
-
 class Stack(Protocol):
     """What was started: processes of this machine, or containers."""
 
@@ -81,20 +65,14 @@ def up(settings: LocalStack) -> None:
     Raises:
         CannotStart: With what is missing or in the way; nothing is left running.
     """
-    began = settings.started or time.time()
-    steps = Steps(Console(width=None if sys.stdout.isatty() else PIPED_WIDTH))
+    steps = Steps()
     signals = StopSignals()
     pids = PidFolder(settings.run)
     with signals.listening():
         stack = _stack(settings, steps, signals)
         _prepare(settings, pids, steps)
         try:
-            if isinstance(stack, docker.Containers):
-                _start_containers(settings, stack, steps)
-            else:
-                _start(settings, stack, steps)
-            _show(settings, stack, steps, began)
-            _keep(stack)
+            _run(settings, stack, steps)
         except KeyboardInterrupt:
             steps.say("stopping")
         finally:
@@ -119,7 +97,7 @@ def _stack(
     settings: LocalStack, steps: Steps, signals: StopSignals
 ) -> Supervisor | docker.Containers:
     """Raises CannotStart where containers are wanted and cannot be had, or run already."""
-    if settings.stack == "native":
+    if settings.stack != "docker":
         return Supervisor(settings.run, steps.say, shield=signals.held_back)
     containers = docker.Containers(settings, steps.say, shield=signals.held_back)
     if containers.exist():
@@ -141,6 +119,29 @@ def _prepare(settings: LocalStack, pids: PidFolder, steps: Steps) -> None:
         steps.say(f"ended what an earlier run had left: {', '.join(left)}")
     require_free_ports(settings)
     pids.record(UP, os.getpid(), STOP_WITHIN_S[settings.stack])
+
+
+def _run(settings: LocalStack, stack: Supervisor | docker.Containers, steps: Steps) -> None:
+    """Until a stop signal; where no broker is to be had, without one, and saying so."""
+    if settings.stack == "embedded":
+        return _demonstrate(settings, steps)
+    try:
+        if isinstance(stack, docker.Containers):
+            _start_containers(settings, stack, steps)
+        else:
+            _start(settings, stack, steps)
+    except NotToBeHad as lacking:
+        steps.say(f"{lacking}; {WITHOUT}")
+        return _demonstrate(settings, steps)
+    _show(settings, stack, steps)
+    _keep(stack)
+
+
+def _demonstrate(settings: LocalStack, steps: Steps) -> None:
+    # It takes a second to load: the agents and the API are other processes as a rule.
+    from scripts.demonstration import show
+
+    show(settings, Wish(), steps, began(settings))
 
 
 def _start(settings: LocalStack, supervisor: Supervisor, steps: Steps) -> None:
@@ -181,14 +182,14 @@ def _warm(settings: LocalStack) -> None:
         raise CannotStart(f"the kernels cannot be compiled (see {log})")
 
 
-def _show(settings: LocalStack, stack: Stack, steps: Steps, began: float) -> None:
+def _show(settings: LocalStack, stack: Stack, steps: Steps) -> None:
     with steps.step(f"a sample log of {sample.EVENTS} requests is written"):
         log = sample.write(settings.folder)
     with steps.step("and replayed through Kafka"):
         ledger = sample.replay(log, settings.connections, stack.check)
     steps.say(f"          {ledger}")
     results = _analyze(settings, stack)
-    detected_after_s = time.time() - began
+    detected_after_s = time.time() - began(settings)
     steps.console.print(showcase.answer_table(results))
     if not showcase.detects(results):
         raise CannotStart("no attack in the batch was named: is a changed policy in force?")

@@ -8,7 +8,13 @@ from scripts.stack.supervisor import Supervisor
 
 
 def launch(settings: LocalStack, supervisor: Supervisor) -> None:
-    """Start both without waiting for them; what they need is fetched first, once."""
-    supervisor.launch(redis_server.store(settings, software.redis_server()))
+    """Start both without waiting for them; what they need is fetched first, once.
+
+    Raises:
+        NotToBeHad: Something is not there and cannot be fetched; neither was started.
+    """
+    software.require_jars_or_maven()
     java = software.java()
-    supervisor.launch(kafka.broker(settings, java, software.kafka_jars(java)))
+    jars, redis = software.kafka_jars(java), software.redis_server()
+    supervisor.launch(redis_server.store(settings, redis))
+    supervisor.launch(kafka.broker(settings, java, jars))

@@ -13,6 +13,11 @@ from pathlib import Path
 
 from scripts.stack.settings import ROOT, SOFTWARE, CannotStart
 
+
+class NotToBeHad(CannotStart):
+    """What a stack needs is neither on this machine nor can it be fetched."""
+
+
 OLDEST_JAVA = 17
 """Kafka 4's brokers need it."""
 
@@ -64,6 +69,12 @@ def redis_version(program: str) -> tuple[int, ...] | None:
     return tuple(map(int, said.groups())) if said else None
 
 
+def require_jars_or_maven() -> None:
+    """Told before anything else is fetched for a broker that cannot run."""
+    if not has_jars():
+        _maven()
+
+
 def kafka_jars(java_program: str) -> Path:
     """The broker's jars, through Maven, once for each version of `pom.xml`."""
     if not has_jars():
@@ -92,13 +103,17 @@ def _wanted_jars() -> str:
     return hashlib.sha256(POM.read_bytes()).hexdigest()
 
 
+def _maven() -> str:
+    if maven := shutil.which("mvn"):
+        return maven
+    raise NotToBeHad(
+        "Kafka's jars come from Maven Central through Maven, and there is no mvn on PATH: "
+        "install it (on Debian: apt-get install maven)"
+    )
+
+
 def _fetch_jars(java_program: str) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise CannotStart(
-            "Kafka's jars come from Maven Central through Maven, and there is no mvn on PATH: "
-            "install it (on Debian: apt-get install maven)"
-        )
+    maven = _maven()
     arriving = JARS.with_name("libs.arriving")
     shutil.rmtree(arriving, ignore_errors=True)
     env = {} if shutil.which("java") else {"JAVA_HOME": str(Path(java_program).parents[1])}
@@ -141,7 +156,7 @@ def _run_logged(
         )
     if ended.returncode != 0:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        raise CannotStart(f"{failure}: {lines[-1].strip() if lines else 'no message'} (see {log})")
+        raise NotToBeHad(f"{failure}: {lines[-1].strip() if lines else 'no message'} (see {log})")
 
 
 def _said_by(command: Sequence[str]) -> str:

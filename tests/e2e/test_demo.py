@@ -213,6 +213,40 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     ).replace("(python)", f"({Path('/proc/self/comm').read_text().strip()})")
 
 
+def test_up_without_maven_says_so_and_shows_the_demo(tmp_path: Path) -> None:
+    """On a machine of which nothing is known but Python."""
+    program = f"""
+from pathlib import Path
+from scripts.stack import software
+software.JARS = Path({str(tmp_path)!r}) / "libs"
+from scripts import cli
+cli.main()
+"""
+    with started(tmp_path, "up", program=("-c", program), PATH=str(tmp_path)) as run:
+        run.await_line("Ctrl-C ends it")
+        assert run.run("features", "show", "access", "10.0.0.5").returncode == 0
+        run.process.send_signal(signal.SIGINT)
+        assert run.ended() == 0
+
+    first, *_ = run.shown.splitlines()
+    assert "there is no mvn on PATH: install it (on Debian: apt-get install maven)" in first
+    assert first.endswith("; here is the same pipeline in one process, its log and store in memory")
+    assert "first detection after" in run.shown
+    assert run.complaints == ""
+
+
+def test_up_may_be_asked_for_it_and_down_ends_it(tmp_path: Path) -> None:
+    with started(tmp_path, "up", STACK="embedded") as run:
+        run.await_line("Ctrl-C ends it")
+        home = {"CENTINELA_HOME": str(tmp_path / "home")}
+        command = [sys.executable, *CLI, "down"]
+        down = subprocess.run(command, cwd=ROOT, env={**os.environ, **home}, capture_output=True)
+        assert run.ended() == 0
+
+    assert down.stdout == b"ended: up\n"
+    assert is_free(run.port)
+
+
 def posted(demo: Demo, client: str) -> Any:
     """An attack of a client, now."""
     event = {

@@ -75,7 +75,7 @@ def test_a_port_in_use_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     [
         ("CENTINELA_API_PORT", "door", "CENTINELA_API_PORT: Input should be a valid integer"),
         ("CENTINELA_REDIS_PORT", "70000", "CENTINELA_REDIS_PORT: Input should be less than 65536"),
-        ("STACK", "podman", "STACK: Input should be 'native' or 'docker'"),
+        ("STACK", "podman", "STACK: Input should be 'native', 'docker' or 'embedded'"),
         ("CENTINELA_HOME", "/dev/null/home", "/dev/null/home cannot be used: Not a directory"),
     ],
 )

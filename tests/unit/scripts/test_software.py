@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.stack import software
-from scripts.stack.settings import CannotStart
+from scripts.stack import native, software
+from scripts.stack.settings import CannotStart, LocalStack
+from scripts.stack.software import NotToBeHad
+from scripts.stack.supervisor import Supervisor
 
 
 @pytest.fixture
@@ -64,6 +66,18 @@ def test_no_java_is_told_with_the_package_to_install(path: Path) -> None:
 def test_no_maven_is_told(path: Path) -> None:
     with pytest.raises(CannotStart, match=r"there is no mvn on PATH.*apt-get install maven"):
         software.kafka_jars("/usr/bin/java")
+
+
+def test_no_maven_is_told_before_anything_is_fetched_or_started(
+    path: Path, tmp_path: Path
+) -> None:
+    supervisor = Supervisor(tmp_path / "run", lambda _: None)
+
+    with pytest.raises(NotToBeHad, match=r"there is no mvn on PATH"):
+        native.launch(LocalStack(home=tmp_path), supervisor)
+
+    assert supervisor.running == ()
+    assert not (tmp_path / "software").exists()
 
 
 def test_what_maven_says_is_told_and_leaves_no_jars(path: Path) -> None:
