@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
-from api import openapi
 from api.analyses import Analyses, Publisher
 from api.decisions import Explaining, decision_routes
+from api.description import description
 from api.features import FeatureReader, StateReader
 from api.governing import Governor
 from api.handlers import answer_errors
@@ -94,12 +94,11 @@ def create_app(
         policy_routes(governors),
         decision_routes(around.explaining),
         history_routes(kept | dict(around.histories)),
-        health_routes(around.checks, metrics),
+        health_routes(around.checks, metrics, around.packs),
     )
     for router in routers:
         app.include_router(router)
     answer_errors(app, routers)
     app.add_middleware(Traced, metrics=metrics)
-    events = [pack.event for pack in around.packs.values()]
-    app.openapi = openapi.description(app, events)  # type: ignore[method-assign]  # FastAPI's way
+    app.openapi = description(app, around.packs, routers)  # type: ignore[method-assign]  # FastAPI's way
     return app

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import decisions_openapi as openapi
-from api.problems import KINDS, Problem
+from api.problems import told
 from api.requests import unknown_pack
 from api.routes import as_json, reached
 from models.artifacts import Champion
@@ -82,7 +82,7 @@ def decision_routes(explaining: Mapping[str, Explaining]) -> APIRouter:
             if found is not None:
                 request.state.told.update(pack=pack, event_id=event_id)
                 return as_json(found)
-        raise Problem(404, "unknown-decision", KINDS["unknown-decision"])
+        raise told("unknown-decision")
 
     router.add_api_route("/v1/decisions/{event_id:path}", decision, **openapi.DECISION)
     return router

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from api.examples import EVENT
-from api.openapi import RouteDocs, answers, json_content, parameter
+from api.openapi import RouteDocs, answers, content, good, parameter
 
 EXPLANATION: dict[str, Any] = {
     "event_id": "web-1-000042",
@@ -70,6 +70,20 @@ EXPLANATION: dict[str, Any] = {
     "notes": [],
 }
 
+EXPLANATION_IN_FORCE: dict[str, Any] = {
+    **EXPLANATION,
+    "event_id": "web-1-000043",
+    "answer": {**EXPLANATION["answer"], "ttl_s": 14392},
+    "event": {"place": "2-1210-0", "fields": None, "missing": "events.access does not answer"},
+    "rules": [],
+    "rules_earn": None,
+    "lists": [
+        {
+            "code": "block_in_force",
+            "text": "block in force until 2026-11-21T07:00:00.000Z, for sql_injection",
+        }
+    ],
+}
 DECISIONS_PAGE: dict[str, Any] = {
     "pack": "access",
     "decisions": [
@@ -91,6 +105,9 @@ DECISIONS_PAGE: dict[str, Any] = {
 }
 NO_DECISIONS: dict[str, Any] = {"pack": "access", "decisions": [], "next": None}
 
+ALL_OR_ONE = {"type": "string", "enum": ["access"]}
+NOT_EMPTY = {"type": "string", "minLength": 1, "maxLength": 256}
+
 DECISIONS: RouteDocs = {
     "summary": "What was answered lately",
     "description": "The newest answers other than allow, newest first. The time is that of the "
@@ -101,21 +118,33 @@ DECISIONS: RouteDocs = {
     "methods": ["GET"],
     "response_class": Response,
     "responses": answers(
-        (400, 404, 503, 500),
+        ("invalid-parameter", "unknown-pack", "unavailable"),
         {
-            200: {
-                "description": "A page of answers",
-                "content": json_content("Decisions", DECISIONS_PAGE),
-            }
+            200: good(
+                "A page of answers",
+                content("Decisions", blocked=DECISIONS_PAGE, nothing_left=NO_DECISIONS),
+            )
         },
     ),
     "openapi_extra": {
         "parameters": [
-            parameter("pack", "query", "The pack; `access` unless given.", "access"),
-            parameter("entity", "query", "Exactly this entity's.", "203.0.113.7"),
-            parameter("action", "query", "alert, challenge or block.", "block"),
+            parameter("pack", "query", "The pack; `access` unless given.", "access", ALL_OR_ONE),
+            parameter("entity", "query", "Exactly this entity's.", "203.0.113.7", NOT_EMPTY),
+            parameter(
+                "action",
+                "query",
+                "What was done.",
+                "block",
+                {"type": "string", "enum": ["alert", "challenge", "block"]},
+            ),
             parameter("since", "query", "RFC 3339, or how long ago: `2h`.", "2h"),
-            parameter("limit", "query", "1 to 200; 50 unless given.", "50"),
+            parameter(
+                "limit",
+                "query",
+                "Of one page.",
+                50,
+                {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+            ),
             parameter("cursor", "query", "The `next` of the page before.", "MTc5NTIzMDAwMDAxMi0w"),
         ]
     },
@@ -130,17 +159,23 @@ DECISION: RouteDocs = {
     "methods": ["GET"],
     "response_class": Response,
     "responses": answers(
-        (404, 503, 500),
+        ("unknown-decision", "unknown-pack", "unavailable"),
         {
-            200: {
-                "description": "All that is known about the decision",
-                "content": json_content("Explanation", EXPLANATION),
-            }
+            200: good(
+                "All that is known about the decision",
+                content("Explanation", blocked=EXPLANATION, in_force=EXPLANATION_IN_FORCE),
+            )
         },
     ),
     "openapi_extra": {
         "parameters": [
-            parameter("pack", "query", "The pack; all are looked in unless given.", "access")
+            parameter(
+                "pack",
+                "query",
+                "The pack; all are looked in unless given.",
+                "access",
+                ALL_OR_ONE,
+            )
         ]
     },
 }

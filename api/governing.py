@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from api.faults import CONTROL, SEEN, Fault
-from api.problems import KINDS, Problem
+from api.problems import Problem, told
 from api.schemas import EntryChanged, ListShown, NewEntry, PolicyShown, ShownEntry
 from models.errors import DetectionError, InvalidEntry, InvalidEvent, InvalidPolicy
 from models.lists import Entry, canonical
@@ -71,7 +71,7 @@ class Governor:
         name = named(text)
         revision = await self._store.remove(listed, name, now_us)
         if revision is None:
-            raise Problem(404, "unknown-entry", KINDS["unknown-entry"])
+            raise told("unknown-entry")
         return EntryChanged(self._pack.name, listed, revision, ShownEntry(name))
 
     async def policy(self) -> PolicyShown:

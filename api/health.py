@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -12,15 +13,22 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from api import openapi
+from api import health_openapi as openapi
 from api.metrics import ApiMetrics
-from api.schemas import Health
+from api.schemas import Health, Version
 from models.errors import DetectionError
+from models.pack import DomainPack
+
+ALIVE = msgspec.json.encode(Health("ok", {}))
 
 Check = Callable[[], Coroutine[Any, Any, None]]
 """Raises a `DetectionError` if the part is not ready."""
 
 CHECK_WITHIN_S = 2.0
+
+RELEASE = "0.1.0"
+"""Of Centinela; as in pyproject.toml."""
+API = "v1"
 
 log = structlog.get_logger("api")
 
@@ -50,12 +58,15 @@ class Parts:
         return "ok"
 
 
-def health_routes(checks: Mapping[str, Check], metrics: ApiMetrics) -> APIRouter:
+def health_routes(
+    checks: Mapping[str, Check], metrics: ApiMetrics, packs: Mapping[str, DomainPack]
+) -> APIRouter:
     router = APIRouter()
     needed = Parts(checks)
+    running = msgspec.json.encode(running_version(packs))
 
     async def health() -> Response:
-        return Response(b'{"status":"ok"}', media_type="application/json")
+        return Response(ALIVE, media_type="application/json")
 
     async def ready() -> Response:
         parts = await needed.states()
@@ -63,10 +74,21 @@ def health_routes(checks: Mapping[str, Check], metrics: ApiMetrics) -> APIRouter
         body = msgspec.json.encode(Health("ok" if is_ready else "unavailable", parts))
         return Response(body, 200 if is_ready else 503, media_type="application/json")
 
+    async def version() -> Response:
+        return Response(running, media_type="application/json")
+
     async def exposition() -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
+    router.add_api_route("/livez", health, **openapi.LIVE)
+    router.add_api_route("/readyz", ready, **openapi.READY)
     router.add_api_route("/health", health, **openapi.HEALTH)
-    router.add_api_route("/ready", ready, **openapi.READY)
+    router.add_api_route("/ready", ready, **openapi.READY_ALIAS)
+    router.add_api_route("/version", version, **openapi.VERSION)
     router.add_api_route("/metrics", exposition, **openapi.METRICS)
     return router
+
+
+def running_version(packs: Mapping[str, DomainPack]) -> Version:
+    policies = {name: pack.policy.version for name, pack in packs.items()}
+    return Version(RELEASE, API, platform.python_version(), policies)

@@ -14,7 +14,7 @@ from hashlib import sha256
 import structlog
 from starlette.requests import Request
 
-from api.problems import KINDS, Problem
+from api.problems import Problem, told
 from models.errors import Unavailable
 from stream_agents.idempotency import IdempotencyStore
 
@@ -69,10 +69,9 @@ async def claimed(store: IdempotencyStore, key: str, fingerprint: str, batch: st
     """
     claim = await store.claim(key, fingerprint, batch)
     if claim.state == "other":
-        raise Problem(422, "idempotency-key-reused", KINDS["idempotency-key-reused"])
+        raise told("idempotency-key-reused")
     if claim.state == "in-flight":
-        kind = "idempotency-key-in-flight"
-        raise Problem(409, kind, KINDS[kind], headers={"Retry-After": "1"})
+        raise told("idempotency-key-in-flight", {"Retry-After": "1"})
     if claim.state == "done":
         return Known(claim.batch)
     return Held(store, key, claim.batch)

@@ -17,7 +17,7 @@ from api import lists_openapi as openapi
 from api.faults import fault_of
 from api.governing import Governor, Listed
 from api.media import JSON, refuse_marks, type_of
-from api.problems import KINDS, Problem
+from api.problems import Problem, told
 from api.requests import BROKEN, no_json, unknown_pack
 from api.routes import as_json, body_of, reached
 from api.schemas import EntryChanged, NewEntry
@@ -103,7 +103,7 @@ def tell(request: Request, changed: EntryChanged) -> None:
 
 def list_named(text: str) -> Listed:
     if text not in LISTS:
-        raise Problem(404, "unknown-list", KINDS["unknown-list"])
+        raise told("unknown-list")
     return LISTS[text]
 
 

@@ -8,60 +8,69 @@ from typing import Any
 from starlette.responses import Response
 
 from api import examples
-from api.openapi import RouteDocs, answers, json_content
+from api.openapi import Described, RouteDocs, answers, content, good
+
+NEEDED = ("unknown-pack", "unavailable")
+READ = ("invalid-json", "invalid-encoding", "too-large", "unsupported-media-type")
 
 
 def governing(
-    method: str, name: str, summary: str, good: dict[int, tuple[str, str, Any]], bad: Iterable[int]
+    method: str, name: str, summary: str, answer: dict[int | str, Described], kinds: Iterable[str]
 ) -> RouteDocs:
-    """A route about lists or policies; `good` is status to description, struct and example."""
-    good_answers: dict[int | str, dict[str, Any]] = {
-        status: {"description": text, "content": json_content(struct, example)}
-        for status, (text, struct, example) in good.items()
-    }
+    """A route about lists or policies; `kinds` are its problems beside those that all have."""
     return {
         "summary": summary,
         "tags": ["lists"],
         "operation_id": name,
         "methods": [method],
         "response_class": Response,
-        "responses": answers((404, *bad, 503, 500), good_answers),
+        "responses": answers((*NEEDED, *kinds), answer),
     }
 
 
-def json_body(struct: str, example: Any) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": json_content(struct, example)}}
+def json_body(struct: str, **shown: Any) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": content(struct, **shown)}}
 
+
+CHANGED = content("EntryChanged", range=examples.CHANGED, one_address=examples.CHANGED_ADDRESS)
+POLICIES = content("PolicyShown", changed=examples.POLICY, own=examples.OWN_POLICY)
 
 LIST = governing(
     "GET",
     "list_entries",
     "Who is on a list",
-    {200: ("The entries that have not ended", "ListShown", examples.LIST)},
-    (),
+    {
+        200: good(
+            "The entries that have not ended",
+            content("ListShown", one=examples.LIST, nobody=examples.EMPTY_LIST),
+        )
+    },
+    ("unknown-list",),
 )
 ADD = {
     **governing(
         "POST",
         "add_entry",
         "Put an address, a range or a name on a list",
-        {201: ("In force within a second", "EntryChanged", examples.CHANGED)},
-        (400, 413, 422),
+        {201: good("In force within a second", CHANGED)},
+        ("unknown-list", *READ, "invalid-entry"),
     ),
-    "openapi_extra": json_body("NewEntry", examples.NEW_ENTRY),
+    "openapi_extra": json_body(
+        "NewEntry", range=examples.NEW_ENTRY, one_address=examples.NEW_ADDRESS
+    ),
 }
 REMOVE = governing(
     "DELETE",
     "remove_entry",
     "Take an entry off a list",
-    {200: ("In force within a second", "EntryChanged", examples.CHANGED)},
-    (422,),
+    {200: good("In force within a second", CHANGED)},
+    ("unknown-list", "unknown-entry", "invalid-entry"),
 )
 POLICY = governing(
     "GET",
     "policy",
     "The policy in force",
-    {200: ("All of it, and what differs from the pack's", "PolicyShown", examples.POLICY)},
+    {200: good("All of it, and what differs from the pack's", POLICIES)},
     (),
 )
 CHANGE_POLICY = {
@@ -69,15 +78,17 @@ CHANGE_POLICY = {
         "PUT",
         "change_policy",
         "Change the policy",
-        {200: ("In force within a second", "PolicyShown", examples.POLICY)},
-        (400, 413, 422),
+        {200: good("In force within a second", POLICIES)},
+        (*READ, "invalid-policy"),
     ),
-    "openapi_extra": json_body("PolicyFile", examples.CHANGES),
+    "openapi_extra": json_body(
+        "PolicyFile", thresholds=examples.CHANGES, times=examples.CHANGED_TIMES
+    ),
 }
 RESET_POLICY = governing(
     "DELETE",
     "reset_policy",
     "Go back to the pack's own policy",
-    {200: ("In force within a second", "PolicyShown", examples.POLICY)},
+    {200: good("In force within a second", POLICIES)},
     (),
 )

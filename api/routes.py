@@ -11,14 +11,15 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
-from api import openapi
+from api import routes_openapi as openapi
 from api.analyses import Analyses, Note, nothing
 from api.batch import is_answered_late
 from api.features import FeatureReader
 from api.idempotency import REPLAYED, Known, claimed, fingerprint_of, key_of
 from api.media import refuse_coding
 from api.metrics import ApiMetrics
-from api.problems import KINDS, Problem
+from api.problem_kinds import KINDS, page_of
+from api.problems import Problem, told
 from api.requests import Reader, unknown_pack
 from api.schemas import Analysis, Pending
 from api.settings import ApiSettings
@@ -89,7 +90,7 @@ def routes(door: Door) -> APIRouter:
     ) -> Response:
         answer = await reached(request, door.analyses.find(batch_id))
         if answer is None:
-            raise Problem(404, "unknown-analysis", KINDS["unknown-analysis"])
+            raise told("unknown-analysis")
         tell(request, answer)
         return answered(answer, headers)
 
@@ -102,11 +103,11 @@ def routes(door: Door) -> APIRouter:
 
     async def problem(kind: str) -> Response:
         if kind not in KINDS:
-            raise Problem(404, "not-found", KINDS["not-found"])
-        return PlainTextResponse(KINDS[kind] + "\n")
+            raise told("not-found")
+        return PlainTextResponse(page_of(kind))
 
-    router.add_api_route("/v1/analyze", analyze, methods=["POST"], **openapi.ANALYZE)
-    router.add_api_route("/analyze", analyze, methods=["POST"], **openapi.ANALYZE_ALIAS)
+    router.add_api_route("/v1/analyze", analyze, **openapi.ANALYZE)
+    router.add_api_route("/analyze", analyze, **openapi.ANALYZE_ALIAS)
     router.add_api_route("/v1/analyses/{batch_id}", analysis, **openapi.ANALYSIS)
     router.add_api_route("/v1/features/{pack}/{entity:path}", features, **openapi.FEATURES)
     router.add_api_route("/problems/{kind}", problem, **openapi.PROBLEM)
@@ -159,7 +160,7 @@ def as_json(
 
 
 def unavailable() -> Problem:
-    return Problem(503, "unavailable", KINDS["unavailable"], headers={"Retry-After": "1"})
+    return told("unavailable", {"Retry-After": "1"})
 
 
 def tell(request: Request, answer: Analysis | Pending) -> None:

@@ -216,3 +216,18 @@ class Health(msgspec.Struct, frozen=True):
 
     status: Literal["ok", "unavailable"]
     parts: Mapping[str, str]
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What is running.
+
+    Args:
+        release: Of Centinela.
+        api: Of this interface; it only grows.
+        policies: By pack, the policy that it comes with. What is in force is told by every answer.
+    """
+
+    release: str
+    api: str
+    python: str
+    policies: Mapping[str, str]

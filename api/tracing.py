@@ -25,7 +25,7 @@ GONE = 499
 """The client went away before it was answered; nginx's number, in logs and metrics alone."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-NOISE = frozenset({"/health", "/ready", "/metrics"})
+NOISE = frozenset({"/livez", "/readyz", "/health", "/ready", "/metrics"})
 
 log = structlog.get_logger("api")
 
@@ -60,7 +60,12 @@ class Traced:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", trace.encode())]
+                spent_ms = (perf_counter() - started) * 1000
+                ours = [
+                    (b"x-request-id", trace.encode()),
+                    (b"server-timing", b"total;dur=%.1f" % spent_ms),
+                ]
+                message["headers"] = [*message["headers"], *ours]
             await send(message)
 
         try:

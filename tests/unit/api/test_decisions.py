@@ -154,7 +154,7 @@ async def test_the_description_shows_the_route_with_its_example() -> None:
 
     answers = described["paths"]["/v1/decisions/{event_id}"]["get"]["responses"]
     [shown] = answers["200"]["content"].values()
-    assert shown["example"]["features"] == EXPLANATION["features"]
+    assert shown["examples"]["blocked"]["value"]["features"] == EXPLANATION["features"]
     schema = described["components"]["schemas"]["Explanation"]
     assert "$ref" in schema["properties"]["answer"]
     assert schema["properties"]["notes"]["description"].startswith("What is not as it was")

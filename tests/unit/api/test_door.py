@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from structlog.typing import EventDict
 
 from api import examples
-from api.problems import KINDS
 from api.schemas import (
     Analysis,
     EntityFeatures,
@@ -21,8 +21,11 @@ from api.schemas import (
     Pending,
     PolicyShown,
 )
+from models.catalog import pack_named
 from models.errors import Unavailable
 from tests.unit.api.loopback import Api, States, api, event
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -69,13 +72,6 @@ async def test_no_answer_sends_to_an_address_of_the_callers() -> None:
 
     assert answer.status_code == 404
     assert "elsewhere" not in str(answer.headers)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_every_problem_links_to_its_explanation(kind: str) -> None:
-    answer = await api().client.get(f"/problems/{kind}")
-
-    assert (answer.status_code, answer.text) == (200, f"{KINDS[kind]}\n")
 
 
 class Faulty(States):
@@ -166,10 +162,28 @@ async def test_readiness_names_the_part_that_is_away(
     checks: dict[str, Any], status: int, parts: dict[str, str]
 ) -> None:
     to = api(checks=checks)
-    answer = await to.client.get("/ready")
+    answer = await to.client.get("/readyz")
 
     assert (answer.status_code, answer.json()["parts"]) == (status, parts)
-    assert (await to.client.get("/health")).status_code == 200
+    assert (await to.client.get("/ready")).content == answer.content
+    for alive in ("/livez", "/health"):
+        assert (await to.client.get(alive)).status_code == 200
+
+
+async def test_what_runs_is_told() -> None:
+    told = (await api().client.get("/version")).json()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert told["release"] == project["version"]
+    assert told["api"] == "v1"
+    assert told["policies"] == {"access": pack_named("access").policy.version}
+
+
+@pytest.mark.parametrize("path", ["/livez", "/nothing", "/analyze"])
+async def test_every_answer_tells_how_long_it_took(path: str) -> None:
+    answer = await api().client.get(path)
+
+    assert re.fullmatch(r"total;dur=[0-9]+\.[0-9]", answer.headers["server-timing"])
 
 
 async def test_a_request_is_one_log_line_without_payload(journal: list[EventDict]) -> None:
@@ -221,32 +235,6 @@ async def test_fields_are_described_where_they_stand() -> None:
 
     assert schemas["AccessEvent"]["properties"]["status"]["description"].startswith("HTTP status")
     assert "Args:" not in json.dumps(schemas)
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (json.dumps(examples.BATCH), "application/json"),
-        (json.dumps([examples.EVENT]), "application/json"),
-        (examples.NDJSON, "application/x-ndjson"),
-        (examples.LOG, "text/plain"),
-    ],
-)
-async def test_the_example_requests_work(body: str, content_type: str) -> None:
-    answer: httpx.Response = await api().client.post(
-        "/v1/analyze", content=body, headers={"Content-Type": content_type}
-    )
-
-    assert answer.status_code == 200
-    assert answer.json()["summary"]["invalid"] == 0
-
-
-async def test_the_example_entry_and_policy_work() -> None:
-    to = api()
-    added = await to.client.post("/v1/lists/access/deny", json=examples.NEW_ENTRY)
-    changed = await to.client.put("/v1/policies/access", json=examples.CHANGES)
-
-    assert (added.status_code, changed.status_code) == (201, 200)
 
 
 @pytest.mark.parametrize(
