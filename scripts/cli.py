@@ -113,15 +113,16 @@ def centinela(
 
 
 @cli.command()
-def up() -> None:
+def up(quiet: QuietOption = False) -> None:
     """Start everything on this machine, show a first detection, stay until Ctrl-C.
 
     \b
     Examples:
       centinela up
+      centinela up --quiet > first-detection.txt
       CENTINELA_API_PORT=8081 centinela up
     """
-    start(LocalStack())
+    start(LocalStack(), quiet=quiet)
 
 
 @cli.command()

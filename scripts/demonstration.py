@@ -21,7 +21,7 @@ from models.artifacts import champion_of
 from models.catalog import pack_named
 from models.contracts import ActionTaken
 from models.errors import Unavailable
-from producer.printing import tell_json
+from producer.printing import tell, tell_json
 from producer.records import actions_topic
 from producer.settings import Connections
 from scripts import door
@@ -111,7 +111,6 @@ class Demo:
         day = self._simulated()
         with self.steps.step(f"and judged by POST /analyze, {AT_ONCE} at a time"):
             found = self._judged(day)
-        self.steps.say(f"          {found.ledger}")
         detected_after_s = time.time() - began
         findings = found.findings()
         apart = told_apart(findings, day.attackers, day.others)
@@ -119,11 +118,12 @@ class Demo:
             told = {**found.ledger.totals(), **apart, "first_detection_s": detected_after_s}
             tell_json({"api": self.api, **told, "found": findings})
         else:
+            tell(f"          {found.ledger}")
             console().print(findings_table(findings))
+            tell(APART.format(**apart))
+            tell(f"first detection after {detected_after_s:.1f} s")
         if not findings:
             raise CannotStart("nobody in the simulated day was found: is another model set?")
-        self.steps.say(APART.format(**apart))
-        self.steps.say(f"first detection after {detected_after_s:.1f} s")
         self.steps.say(self._next(findings[0]))
 
     def stay(self) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Telling what a command does, step by step."""
+"""Telling what a command does, step by step, on standard error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Timer
 
-from scripts.output import console
+from rich.console import Console
+
 from scripts.stack.settings import LocalStack
 
 SLOW_S = 3.0
@@ -19,11 +20,10 @@ class Steps:
     """Tells each step in one line, with its seconds; nothing at all if it is quiet."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = console()
-        self.console.quiet = quiet
+        self._told = Console(stderr=True, quiet=quiet)
 
     def say(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._told.print(line, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def step(self, what: str, if_slow: str = "") -> Iterator[None]:
@@ -37,7 +37,7 @@ class Steps:
         if if_slow:
             hint.start()
         try:
-            with self.console.status(what) if self.console.is_terminal else nullcontext():
+            with self._told.status(what) if self._told.is_terminal else nullcontext():
                 yield
         finally:
             hint.cancel()
