@@ -16,5 +16,5 @@ Wait = Annotated[
     float, typer.Option(help="Seconds without any outcome after which the rest is missing.")
 ]
 HowToPrint = Annotated[Output, typer.Option("-o", "--output", help="How to print the account.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print data and errors alone.")]
 Kafka = Annotated[str, typer.Option(help="Kafka's address; else CENTINELA_KAFKA.")]

@@ -60,7 +60,7 @@ def replay(
     quiet: Quiet = False,
     kafka: Kafka = "",
 ) -> None:
-    """Send logs of requests through the pipeline, and account for every line.
+    """Send logs through the pipeline, and account for every line.
 
     Reads Common and Combined Log Format, CSV with a header, NDJSON and Parquet. Ends with
     `sent = decided + duplicate + late + dead-lettered + missing`; exit code 1 if any is missing.

@@ -47,7 +47,9 @@ def simulate(
     quiet: Quiet = False,
     kafka: Kafka = "",
 ) -> None:
-    """Generate traffic with attackers in it; each event carries its label, 1 for an attack.
+    """Generate traffic with attackers in it, and labels.
+
+    Each event carries its label, 1 for an attack. The same seed gives the same traffic.
 
     \b
     Examples:

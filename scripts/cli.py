@@ -7,10 +7,11 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Callable
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from models.errors import DetectionError
 from producer.exits import Exit, exit_of
@@ -33,7 +34,23 @@ from scripts.training.app import train
 from scripts.up import down as end_left
 from scripts.up import up as start
 
+ORDER = (
+    *("up", "down", "demo", "status", "doctor"),
+    *("replay", "simulate", "decisions", "explain", "features", "topics", "dead-letters"),
+    *("lists", "policy", "train", "evaluate", "serve"),
+)
+
+
+class InOrder(TyperGroup):
+    """Commands stand in the order in which they are met, not where they were declared."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # Typer keeps the type to itself
+        named = super().list_commands(ctx)
+        return sorted(named, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
 cli = typer.Typer(
+    cls=InOrder,
     help="Watches streams of events and says what to do about each one, and why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -114,7 +131,7 @@ def centinela(
 
 @cli.command()
 def up(quiet: QuietOption = False) -> None:
-    """Start everything on this machine, show a first detection, stay until Ctrl-C.
+    """Start everything, show a first detection, stay until Ctrl-C.
 
     \b
     Examples:
@@ -154,7 +171,7 @@ cli.command()(doctor)
 
 @cli.command()
 def serve() -> None:
-    """Run the API alone, against the Kafka and Redis of the environment.
+    """Run the API alone, on the environment's Kafka and Redis.
 
     \b
     Examples:

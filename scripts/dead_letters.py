@@ -50,7 +50,7 @@ def list_letters(
     quiet: QuietOption = False,
     kafka: Kafka = "",
 ) -> None:
-    """The lines that were set aside and not put back yet, the newest last.
+    """The lines set aside and not put back yet, the newest last.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ def retry_letters(
     quiet: QuietOption = False,
     kafka: Kafka = "",
 ) -> None:
-    """Put lines back on the topic that they came from, and tell what became of each.
+    """Put lines back on their topic, and tell what became of each.
 
     A line keeps its event id, or is given the one that its first try had, so that it counts once.
     One that fails again is set aside again, under a new id. Exit code 1 if any did, or is missing.

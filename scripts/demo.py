@@ -49,9 +49,10 @@ def demo(
     output: OutputOption = Output.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Show what it finds in a simulated day, without Kafka, Redis or Docker.
+    """Show what it finds in simulated traffic, without any server.
 
-    Both agents and the API run in this process, on a log and a store in memory, until Ctrl-C.
+    Both agents and the API run in this process, on a log and a store in memory, until Ctrl-C: no
+    Kafka, no Redis, no Docker.
 
     \b
     Examples:

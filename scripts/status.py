@@ -15,7 +15,7 @@ OUTCOMES = ("decided", "duplicate", "late", "dead")
 
 
 def status(output: OutputOption = Output.TEXT) -> None:
-    """What of this stack runs, how far its agents are, and whether the API can do its work.
+    """What runs, how far it is, and whether it is ready.
 
     The events are those since a log was first folded. Exit code 1 if the API is not ready.
 

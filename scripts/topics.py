@@ -31,7 +31,9 @@ def watch(
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="What is there already, too.")
     ] = False,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="So many.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="End after so many.")
+    ] = None,
     output: OutputOption = Output.TEXT,
     quiet: QuietOption = False,
     kafka: Kafka = "",

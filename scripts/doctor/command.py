@@ -29,9 +29,10 @@ STYLES = {State.OK: "green", State.OFF: "dim", State.WARNING: "yellow", State.FA
 
 
 def doctor(output: OutputOption = Output.TEXT, quiet: QuietOption = False) -> None:
-    """Check this machine and what runs on it; a failed line ends with the command that repairs it.
+    """Check this machine and what runs, and name what repairs it.
 
-    What is not running is `off`, and no fault unless it was started. Exit code 1 if a check failed.
+    A failed line ends with the command that repairs it. What is not running is `off`, and no fault
+    unless it was started. Exit code 1 if a check failed.
 
     \b
     Examples:

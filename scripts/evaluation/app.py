@@ -16,7 +16,7 @@ from scripts.evaluation.protocol import Protocol, Track, Variant
 from scripts.output import Output, OutputOption
 
 evaluate = typer.Typer(
-    help="How well a pack detects, on logs of one's own or on published ones.",
+    help="How well a pack detects, on logs of any site.",
     no_args_is_help=True,
 )
 

@@ -60,7 +60,7 @@ def train(
     kafka: Kafka = "",
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Fit a pack's model on the earlier events, and measure it on the later ones.
+    """Fit a pack's model, and measure it on later events.
 
     The first 60 % of the events, by time, are fitted on; the next 20 % compare, the last 20 % test.
     Without options it is the shipped model, bit for bit. An agent serves another one when
