@@ -37,8 +37,10 @@ RUN python -m stream_agents.warm
 COPY api api
 COPY scripts scripts
 COPY pyproject.toml LICENSE ./
-# Leaves bytecode of exactly the modules that the processes load, for a quick start.
-RUN python -c 'import api.__main__, stream_agents.ingestion, stream_agents.decision, scripts.cli'
+# The API's kernels, and bytecode of exactly the modules that the processes load.
+RUN python -c 'import api.wiring, models.catalog; [*map(api.wiring.warm, models.catalog.PACKS)]' \
+ && python -c 'import api.__main__, scripts.cli, scripts.demonstration' \
+ && python -c 'import stream_agents.ingestion, stream_agents.decision'
 
 
 FROM python:3.11-slim
@@ -48,7 +50,9 @@ COPY --from=build /app /app
 COPY scripts/container-entrypoint /usr/local/bin/centinela
 
 # All that is ever written goes to /tmp; the rest works from a read-only root.
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1 HOME=/tmp \
+# The safe path: a folder `models` where a command is given must not hide ours.
+ENV PATH=/opt/venv/bin:$PATH HOME=/tmp \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1 \
     NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/tmp/kernels \
     CENTINELA_HOME=/tmp/centinela CENTINELA_API_HOST=0.0.0.0
 WORKDIR /tmp

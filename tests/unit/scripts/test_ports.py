@@ -47,6 +47,15 @@ def test_a_taken_port_is_told_with_its_holder_and_its_setting(setting: str, addr
     assert f"set CENTINELA_{setting.upper()} or stop it" in str(told.value)
 
 
+def test_containers_need_only_the_ports_that_they_publish() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        require_free_ports(on_free_ports(redis_port=port).model_copy(update={"stack": "docker"}))
+        with pytest.raises(CannotStart, match=rf"port {port} \(API\)"):
+            require_free_ports(on_free_ports(api_port=port).model_copy(update={"stack": "docker"}))
+
+
 def test_space_is_enough(tmp_path: Path) -> None:
     require_space(tmp_path / "new", needed_mb=1)
 
