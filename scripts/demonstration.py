@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, NoReturn
 
 import msgspec
@@ -78,10 +77,12 @@ def show(settings: LocalStack, wish: Wish, steps: Steps, began: float) -> None:
     journal.configure("demo", "WARNING", sys.stderr)
     with steps.step("the kernels are there", if_slow=COMPILING):
         pipeline = ready_pipeline()
+    door_settings = ApiSettings()
     with ExitStack() as stack:
         with steps.step("both agents and the API run, in this process"):
-            serving = stack.enter_context(Serving(ApiSettings(), pipeline))
-        shown = Demo(settings.api, pipeline, serving, wish, steps)
+            serving = stack.enter_context(Serving(door_settings, pipeline))
+        at_once = min(AT_ONCE, door_settings.max_events)
+        shown = Demo(settings.api, pipeline, serving, wish, steps, at_once)
         shown.day(began)
         if not wish.once:
             shown.stay()
@@ -98,19 +99,24 @@ def ready_pipeline() -> EmbeddedPipeline:
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Traffic for a pipeline that runs, sent as a caller would, and what came of it."""
+    """Traffic for a pipeline that runs, sent as a caller would, and what came of it.
+
+    Args:
+        at_once: Events of a batch, at most.
+    """
 
     api: str
     pipeline: EmbeddedPipeline
     serving: Serving
     wish: Wish
     steps: Steps
+    at_once: int
 
     def day(self, began: float) -> None:
         """A simulated day at once."""
         day = self._simulated()
-        with self.steps.step(f"and judged by POST /analyze, {AT_ONCE} at a time"):
-            found = self._judged(day)
+        with self.steps.step(f"and judged by POST /analyze, {self.at_once:,} at a time"):
+            found = self._judged(day.events)
         detected_after_s = time.time() - began
         findings = found.findings()
         apart = told_apart(findings, day.attackers, day.others)
@@ -133,8 +139,7 @@ class Demo:
         watch = Watch(self.pipeline) if self.wish.watch else None
         while True:
             self.serving.check()
-            if self.wish.rate and (events := live.until(time.time_ns() // 1_000)):
-                self._analyzed(events)
+            self._judged(live.until(time.time_ns() // 1_000))
             for taken in watch.strict() if watch else ():
                 self._tell(taken)
             time.sleep(TICK_S)
@@ -150,9 +155,10 @@ class Demo:
         with self.steps.step(f"a day of {wish.events:,} requests is simulated, seed {wish.seed}"):
             return day_until(pack, wish.seed, wish.events, time.time_ns() // 1_000)
 
-    def _judged(self, day: Day) -> Found:
-        found, events = Found(), iter(day.events)
-        while batch := list(islice(events, AT_ONCE)):
+    def _judged(self, events: Sequence[Any]) -> Found:
+        found = Found()
+        for start in range(0, len(events), self.at_once):
+            batch = events[start : start + self.at_once]
             found.add(len(batch), self._analyzed(batch))
         return found
 

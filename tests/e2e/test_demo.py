@@ -185,6 +185,16 @@ def test_once_ends_by_itself_and_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+def test_no_batch_is_larger_than_the_api_takes(tmp_path: Path) -> None:
+    few = {"CENTINELA_API_MAX_EVENTS": "20"}
+    with started(tmp_path, "demo", "--events", "300", "--rate", "300", **few) as run:
+        run.await_line("Ctrl-C ends it")
+        run.wait_until(lambda: decided(run) >= 800)
+
+    assert "sent 300 = decided 300" in run.shown
+    assert run.complaints == ""
+
+
 def test_json_is_all_that_a_program_reads(tmp_path: Path) -> None:
     with started(tmp_path, "demo", *SMALL, "--once", "-o", "json") as run:
         assert run.ended() == 0
