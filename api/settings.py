@@ -18,9 +18,9 @@ class ApiSettings(BaseSettings):
         port: Port to listen on; 0 takes a free one.
         wait_s: For how long a POST waits for its answers before it says 202.
         publish_s: After so long without Kafka's acknowledgement a POST is answered with 503.
-        max_events: Of one batch.
-        max_body_bytes: Of one request.
-        log_level: Of our own lines.
+        max_events: The most events of one batch.
+        max_body_bytes: The most bytes of one request.
+        log_level: From which level on the API's own lines are logged.
         champion: Folder of the artifact that the agents judge by; not ready where it is unreadable.
     """
 

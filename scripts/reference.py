@@ -7,6 +7,7 @@ from pathlib import Path
 
 from api.problem_kinds import reference
 from scripts.asyncapi import document
+from scripts.manual import commands, metrics, reasons, settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -14,7 +15,14 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 def made() -> dict[str, str]:
     """Each file's name and its text, the same in every run."""
     topics = json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
-    return {"asyncapi.json": topics, "problems.md": reference()}
+    return {
+        "asyncapi.json": topics,
+        "cli.md": commands.page(),
+        "metrics.md": metrics.page(),
+        "problems.md": reference(),
+        "reasons.md": reasons.page(),
+        "settings.md": settings.page(),
+    }
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ class AgentSettings(Connections):
         champion: Folder of the artifact that judges; the pack's shipped one unless given.
         status_host: Address on which an agent answers `/metrics` and `/health`.
         ingestion_port: Where the ingestion agent answers `/metrics` and `/health`.
-        decision_port: Likewise the decision agent.
+        decision_port: Where the decision agent answers them.
         session_timeout_s: How soon the group notices that an agent was killed.
         instance: Static member name of this agent, unique among the agents of a stage: a restart
             within the session time-out then moves no partitions. Empty for a dynamic member.

@@ -31,6 +31,12 @@ class LocalStack(BaseSettings):
     Args:
         home: Holds data, logs and the pid files of what runs.
         stack: How Kafka and Redis are run; `embedded` is without them, in one process.
+        kafka_port: Kafka's port on this machine.
+        kafka_controller_port: The port of Kafka's controller.
+        redis_port: Redis' port on this machine.
+        api_port: Port to listen on.
+        ingestion_port: Where the ingestion agent answers `/metrics` and `/health`.
+        decision_port: Where the decision agent answers them.
         started: Unix time at which the user's command was given, for `first detection after`.
     """
 
