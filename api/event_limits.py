@@ -12,6 +12,9 @@ from models.lists import LONGEST_NAME
 from models.packs.access.columns import LARGEST_BODY, LONGEST
 
 WITHOUT_NUL = "^[^\\u0000]*$"
+WITHOUT_CONTROLS = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+ACTIONS = {"enum": ["alert", "challenge", "block"]}
+DURATION = {"pattern": "^([0-9]{1,9}[dhms])+$"}
 
 LIMITS: Mapping[str, Mapping[str, dict[str, Any]]] = {
     "AccessEvent": {
@@ -25,6 +28,17 @@ LIMITS: Mapping[str, Mapping[str, dict[str, Any]]] = {
         "status": {"minimum": 100, "maximum": 999},
         "bytes": {"minimum": 0, "maximum": LARGEST_BODY},
     },
-    "NewEntry": {"entry": {"minLength": 1, "maxLength": LONGEST_NAME}},
+    "NewEntry": {
+        "entry": {"minLength": 1, "maxLength": LONGEST_NAME},
+        "until": {"format": "date-time"},
+        "note": {"pattern": WITHOUT_CONTROLS},
+        "author": {"pattern": WITHOUT_CONTROLS},
+    },
+    "PolicyFile": {
+        "score": {"propertyNames": ACTIONS, "additionalProperties": {"minimum": 0, "maximum": 1}},
+        "severity": {"propertyNames": {"enum": ["low", "medium", "high", "critical"]}},
+        "ttl": {"propertyNames": ACTIONS, "additionalProperties": DURATION},
+    },
+    "GrowthFile": {"factor": {"minimum": 1}, "longest": DURATION, "forgotten_after": DURATION},
 }
 """Struct to field to more of its schema."""

@@ -108,7 +108,7 @@ class Reader:
         elif media_type == media.NDJSON:
             decoder = self.decoder(pack)
             items = decoder.lines(body, self._limit)
-        elif (pack or "access") == "access":
+        elif pack in (None, "access"):
             decoder = self.decoder("access")
             items = access_lines(body, self._limit)
         else:
@@ -118,7 +118,7 @@ class Reader:
 
     def decoder(self, pack: str | None) -> PackDecoder:
         try:
-            return self._decoders[pack or DEFAULT_PACK]
+            return self._decoders[DEFAULT_PACK if pack is None else pack]
         except KeyError:
             raise unknown_pack(self._decoders) from None
 
@@ -130,9 +130,9 @@ class Reader:
             inside = msgspec.json.decode(body, type=PackName).pack
         except BROKEN:
             return named  # the full decoding says what is wrong
-        if named and inside and named != inside:
+        if None not in (named, inside) and named != inside:
             raise Problem(400, "invalid-parameter", "the query and the body name different packs")
-        return inside or named
+        return named if inside is None else inside
 
 
 def unknown_pack(known: Iterable[str]) -> Problem:

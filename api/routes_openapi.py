@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from api import examples
+from api.idempotency import BARE, QUOTED
 from api.openapi import RouteDocs, alias_of, answers, content, good, parameter, schema_of
 
 COMPLETE = good(
@@ -50,6 +51,7 @@ BODY = {
         },
     },
 }
+KEY = rf"^({BARE}|{QUOTED})$"
 PARAMETERS = [
     parameter(
         "pack",
@@ -64,7 +66,7 @@ PARAMETERS = [
         "header",
         "Sent again under the same key, the same body is taken once. Kept for a day.",
         "8e03978e-40d5-43e8-bc93-6894a57f9324",
-        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9._~-]+$"},
+        {"type": "string", "pattern": KEY},
     ),
     parameter("X-Request-ID", "header", "Correlation id; echoed, logged, sent along.", "web-1-77"),
 ]

@@ -174,10 +174,23 @@ async def test_every_bad_event_is_named_when_all_are_bad() -> None:
     assert pointers == ["/events/0/status", "/events/1"]
 
 
-async def test_an_unknown_pack_in_the_query_is_not_found() -> None:
-    answer = await post(api(), [event()], path="/analyze?pack=nothing")
+@pytest.mark.parametrize("pack", ["nothing", "", "Access"])
+@pytest.mark.parametrize(
+    ("body", "content_type"), [([event()], JSON), (lines(event()), NDJSON), (LOG_LINE, TEXT)]
+)
+async def test_an_unknown_pack_in_the_query_is_not_found(
+    body: Any, content_type: str, pack: str
+) -> None:
+    answer = await post(api(), body, content_type, f"/analyze?pack={pack}")
 
-    assert answer.status_code == 404
+    expected = (415, "unsupported-media-type") if content_type == TEXT else (404, "unknown-pack")
+    assert (answer.status_code, answer.json()["type"]) == (expected[0], f"/problems/{expected[1]}")
+
+
+async def test_an_empty_pack_in_the_body_is_not_found() -> None:
+    answer = await post(api(), {"pack": "", "events": [event()]})
+
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/unknown-pack")
 
 
 async def test_two_different_packs_are_refused() -> None:
