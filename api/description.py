@@ -65,7 +65,7 @@ def operations(
     for router in routers:
         for route in router.routes:
             if isinstance(route, APIRoute):
-                for method in route.methods:
+                for method in route.methods or ():
                     yield route, described["paths"][route.path_format][method.lower()]
 
 
