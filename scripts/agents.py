@@ -37,25 +37,36 @@ class AgentState:
 
 def agents_of(settings: LocalStack) -> tuple[AgentState, ...]:
     ports = {"ingestion": settings.ingestion_port, "decision": settings.decision_port}
-    return tuple(agent_at(name, port) for name, port in ports.items())
+    return tuple(agent_at(name, port, settings.api) for name, port in ports.items())
 
 
-def agent_at(name: str, port: int) -> AgentState:
+def agent_at(name: str, port: int, api: str) -> AgentState:
+    """Asked at its own port, or, as `demo` has it, within the API's process."""
     at = f"http://127.0.0.1:{port}"
     state = STATES.get(http_status(f"{at}/health") or 0, SILENT)
+    if state != SILENT:
+        return AgentState(name, state, *figures(exposition(at), name))
+    lag, events = figures(exposition(api), name)
+    return AgentState(name, READY, lag, events) if events else AgentState(name, SILENT)
+
+
+def exposition(address: str) -> str:
+    """What Prometheus is told; empty where nobody answers."""
     try:
-        with urllib.request.urlopen(f"{at}/metrics", timeout=TIMEOUT_S) as told:
-            return AgentState(name, state, *figures(told.read().decode()))
+        with urllib.request.urlopen(f"{address}/metrics", timeout=TIMEOUT_S) as told:
+            return str(told.read().decode())
     except (OSError, ValueError):
-        return AgentState(name, state)
+        return ""
 
 
-def figures(exposition: str) -> tuple[int | None, Mapping[str, int]]:
-    """Lag and events by outcome, over all partitions, of what Prometheus is told."""
+def figures(told: str, stage: str) -> tuple[int | None, Mapping[str, int]]:
+    """A stage's lag and its events by outcome, over all partitions."""
     lag: int | None = None
     events = Counter[str]()
-    for family in text_string_to_metric_families(exposition):
+    for family in text_string_to_metric_families(told):
         for sample in family.samples:
+            if sample.labels.get("stage") != stage:
+                continue
             if sample.name == LAG:
                 lag = (lag or 0) + int(sample.value)
             elif sample.name == TOTALS:

@@ -22,6 +22,7 @@ from scripts.stack.settings import LocalStack
 STARTED = {
     "native": frozenset({"kafka", "redis", "ingestion", "decision", "api"}),
     "docker": frozenset({"kafka", "api"}),
+    "embedded": frozenset({"api"}),
 }
 """What `up` starts and this machine can ask; the containers keep the rest among themselves."""
 

@@ -23,12 +23,11 @@ PIN = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^ ;\\]+)( ;)?", re.MULTILINE)
 
 
 def machine(settings: LocalStack) -> Iterator[Finding]:
-    is_native = settings.stack == "native"
     yield python(sys.version_info[:3], sys.executable)
     yield packages((ROOT / "requirements.txt").read_text(), installed)
     yield room(settings.folder, free_mb(settings.folder))
-    yield docker(compose_version, needed=not is_native)
-    if is_native:
+    yield docker(compose_version, needed=settings.stack == "docker")
+    if settings.stack == "native":
         found = shutil.which("java")
         yield java(software.java_version(found) if found else None, software.packaged("java"))
         yield jars(software.has_jars(), shutil.which("mvn"))
