@@ -57,7 +57,7 @@ Try next, in another terminal
   {centinela} features show {pack} {client}
   {centinela} decisions list -n 10
   {centinela} lists {pack} add --allow {client}
-{goes_on}It all runs in this process, and nothing is kept; `make up` runs it on Kafka and Redis"""
+{goes_on}It all runs in this process and keeps nothing; with Maven or Docker `make up` runs it on Kafka"""
 
 GOES_ON = """\
 Simulated clients go on coming, about {rate:g} requests a second; Ctrl-C ends it

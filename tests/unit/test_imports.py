@@ -22,7 +22,7 @@ CLIENTS = {
 """The only files that may import each server's client library."""
 
 WITHOUT_FAUST = (
-    *("engine", "worker", "stage", "memory", "results", "lines", "outcomes", "warm"),
+    *("engine", "worker", "stage", "memory", "embedded", "results", "lines", "outcomes", "warm"),
     *("kept", "keeping", "explanation", "explaining", "searching", "rederivation", "sighting"),
 )
 """Of stream_agents: these run, and are tested and simulated, without a server."""
