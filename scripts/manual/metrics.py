@@ -18,8 +18,8 @@ HEAD = """\
 
 Made from what is declared, by `python -m scripts.reference`. The API answers `/metrics` at its own
 port (8080), each agent at a port of its own (9101 and 9102). A histogram has the series
-`_bucket`, `_sum` and `_count`. Every process also tells the client library's `process_*` and,
-with counters and histograms, `_created`, the time since which they count.
+`_bucket`, `_sum` and `_count`. Every process also tells the client library's `process_*`: CPU time,
+memory, open files, and since when it runs.
 
 """
 
