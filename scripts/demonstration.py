@@ -57,7 +57,7 @@ Try next, in another terminal
   {centinela} features show {pack} {client}
   {centinela} decisions list -n 10
   {centinela} lists {pack} add --allow {client}
-{goes_on}It all runs in this process and keeps nothing; with Maven or Docker `make up` runs it on Kafka"""
+{goes_on}It all runs in this process and keeps nothing; on Kafka: make up, with Maven or Docker"""
 
 GOES_ON = """\
 Simulated clients go on coming, about {rate:g} requests a second; Ctrl-C ends it
