@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from models.errors import InvalidSource, Unavailable
 from producer.records import Record
-from producer.topics import ANSWER_S, topic_id
+from producer.topics import ANSWER_S, topic_id, unavailable
 
 SILENCE_S = 10.0
 """A broker that gives neither a record nor the end of a partition for so long is away."""
@@ -60,7 +60,7 @@ class KafkaRetained:
         try:
             return {partition: self._span(partition, since_ms) for partition in self._partitions()}
         except KafkaException as error:
-            raise Unavailable(f"Kafka at {self._kafka}: {error.args[0].str()}") from error
+            raise unavailable(self._kafka, error) from error
 
     def read(self, partition: int, offsets: range) -> Iterator[Record]:
         consumer = self._consumer()

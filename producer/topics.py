@@ -168,7 +168,7 @@ def _metadata(admin: AdminClient, kafka: str) -> ClusterMetadata:
     try:
         return admin.list_topics(timeout=ANSWER_S)
     except KafkaException as error:
-        raise _unavailable(kafka, error) from error
+        raise unavailable(kafka, error) from error
 
 
 def _partitions(metadata: ClusterMetadata) -> Mapping[str, int]:
@@ -202,12 +202,13 @@ def _answer(asked: Future[Any], kafka: str, tolerated: int | None = None) -> Any
             raise InvalidSource(f"Kafka at {kafka}: there is no such topic") from error
         if error.args[0].code() in _PASSING:
             raise _NotYet(f"Kafka at {kafka}: {error.args[0].str()}") from error
-        raise _unavailable(kafka, error) from error
+        raise unavailable(kafka, error) from error
     except TimeoutError as error:
         raise Unavailable(f"Kafka at {kafka}: no answer within {2 * ANSWER_S:g} s") from error
 
 
-def _unavailable(kafka: str, error: KafkaException) -> Unavailable:
+def unavailable(kafka: str, error: KafkaException) -> Unavailable:
+    """What the client says of a broker, in our words."""
     if error.args[0].code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT):
         return Unavailable(f"Kafka at {kafka}: no answer within {ANSWER_S:g} s")
     return Unavailable(f"Kafka at {kafka}: {error.args[0].str()}")

@@ -62,7 +62,7 @@ def examine(settings: LocalStack) -> Iterator[Finding]:
     yield from model()
     yield from ports(settings)
     yield from servers(settings, started)
-    yield from store("redis" in started)
+    yield from store(settings, "redis" in started)
 
 
 def show(finding: Finding) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from models.errors import DetectionError
+from models.errors import InvalidArtifact, InvalidSource
 from scripts.doctor.finding import Finding, State
 from stream_agents.settings import AgentSettings
 
@@ -30,9 +30,11 @@ def champion(load: Callable[[], str], chosen: Path | None) -> Finding:
     """Args: load: Its version; raises what is wrong. chosen: The folder that was set."""
     try:
         return Finding("model", State.OK, f"{load()}, as its manifest says")
-    except DetectionError as error:
+    except InvalidArtifact as error:
         repair = "unset CENTINELA_CHAMPION" if chosen else "git checkout models/champions"
         return Finding("model", State.FAILED, str(error), repair)
+    except InvalidSource as error:
+        return Finding("model", State.FAILED, str(error), "unset CENTINELA_PACK")
 
 
 def kernels(missing: Sequence[str]) -> Finding:

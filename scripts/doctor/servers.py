@@ -30,15 +30,20 @@ def silent(check: str, where: str, started: bool) -> Finding:
 def servers(settings: LocalStack, started: frozenset[str]) -> Iterator[Finding]:
     """Args: started: Names of this stack's processes that are alive."""
     at = Connections()
-    yield from kafka(at, "kafka" in started)
+    yield from kafka(at, "kafka" in started and at.kafka == settings.kafka)
     for agent in agents_of(settings):
         yield agent_is(agent, agent.name in started)
     yield api(settings.api, parts_of(settings.api), "api" in started)
 
 
 def kafka(at: Connections, started: bool) -> Iterator[Finding]:
-    host, _, port = at.kafka.partition(",")[0].rpartition(":")
-    if not is_listening(host, int(port)):
+    first = at.kafka.partition(",")[0]
+    host, _, port = first.rpartition(":")
+    if not host or not port.isdecimal():
+        line = f"CENTINELA_KAFKA must be host:port, got {at.kafka!r}"
+        yield Finding("kafka", State.FAILED, line, "unset CENTINELA_KAFKA")
+        return
+    if not is_listening(host.strip("[]"), int(port)):
         yield silent("kafka", at.kafka, started)
         return
     try:

@@ -13,6 +13,7 @@ from producer.settings import Connections
 from scripts.doctor.finding import Finding, State
 from scripts.doctor.servers import AGAIN, silent
 from scripts.stack.health import is_listening
+from scripts.stack.settings import LocalStack
 from scripts.stack.software import OLDEST_REDIS
 from stream_agents.results import answered, connected
 
@@ -37,18 +38,24 @@ class Told:
     ahead_s: float
 
 
-def store(started: bool) -> Iterator[Finding]:
+def store(settings: LocalStack, started: bool) -> Iterator[Finding]:
+    """Args: started: Whether the stack's own Redis is alive."""
     url = Connections().redis
-    at = urlsplit(url)
+    at, is_own = urlsplit(url), url == settings.redis
+    if at.scheme not in ("redis", "rediss") or not at.hostname:
+        line = "CENTINELA_REDIS must be a URL, redis://host:port/0"  # not shown: a password in it
+        yield Finding("redis", State.FAILED, line, "unset CENTINELA_REDIS")
+        return
     where = f"{at.hostname}:{at.port or 6379}"
-    if not is_listening(at.hostname or "", at.port or 6379):
-        yield silent("redis", where, started)
+    if not is_listening(at.hostname, at.port or 6379):
+        yield silent("redis", where, started and is_own)
         yield Finding("clock", State.OFF, "nothing runs that it could be compared with")
         return
     try:
         told = asyncio.run(tell(url))
     except Unavailable as error:
-        yield Finding("redis", State.FAILED, f"takes connections, but: {error}", AGAIN)
+        repair = AGAIN if is_own else "unset CENTINELA_REDIS"
+        yield Finding("redis", State.FAILED, f"takes connections, but: {error}", repair)
         return
     yield redis(told, where)
     yield clock(told.ahead_s)

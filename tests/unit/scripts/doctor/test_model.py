@@ -43,6 +43,12 @@ def test_a_shipped_model_that_is_missing_comes_back_with_git(tmp_path: Path) -> 
     assert (found.state, found.repair) == (State.FAILED, "git checkout models/champions")
 
 
+def test_a_pack_that_there_is_not_is_told() -> None:
+    found = champion(lambda: champion_of("nope").version, None)
+
+    assert (found.state, found.repair) == (State.FAILED, "unset CENTINELA_PACK")
+
+
 @pytest.mark.parametrize(("missing", "state"), [([], State.OK), (["a"], State.WARNING)])
 def test_cold_kernels_are_a_warning(missing: list[str], state: State) -> None:
     assert kernels(missing).state is state

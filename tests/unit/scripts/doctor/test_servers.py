@@ -16,6 +16,7 @@ from scripts.doctor.ports import Held, port
 from scripts.doctor.servers import agent_is, api, kafka, parts_of, topics
 from scripts.doctor.store import Told, clock, redis, store, tell
 from scripts.stack.ports import free_ports
+from scripts.stack.settings import LocalStack
 from tests.unit.scripts.test_cli import answering
 
 TOPICS = {"events.access": 4, "decisions.access": 4, "actions.access": 4, "dead-letter": 1}
@@ -167,9 +168,38 @@ def test_a_redis_where_nobody_listens(
     monkeypatch.delenv("CENTINELA_REDIS", raising=False)
     monkeypatch.setenv("CENTINELA_REDIS_PORT", str(free_ports(1)[0]))
 
-    found = list(store(started))
+    found = list(store(LocalStack(), started))
 
     assert [(one.check, one.state) for one in found] == [("redis", state), ("clock", State.OFF)]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1:1/", "redis://"])
+def test_an_address_of_redis_that_is_none_is_told_without_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("CENTINELA_REDIS", url)
+
+    [found] = store(LocalStack(), False)
+
+    assert (found.state, found.repair) == (State.FAILED, "unset CENTINELA_REDIS")
+    assert url not in found.line.removesuffix("redis://host:port/0")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "kafka:port", ":9092"])
+def test_an_address_of_kafka_that_is_none_is_told(address: str) -> None:
+    [found] = kafka(Connections(kafka=address), False)
+
+    assert (found.state, found.repair) == (State.FAILED, "unset CENTINELA_KAFKA")
+
+
+def test_another_redis_than_the_stacks_was_not_started_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CENTINELA_REDIS", f"redis://127.0.0.1:{free_ports(1)[0]}/0")
+
+    found, _ = store(LocalStack(), True)
+
+    assert found.state is State.OFF
 
 
 def test_a_real_redis_tells_how_it_is_set(redis_url: str) -> None:
