@@ -23,8 +23,9 @@ from redis.asyncio import Redis
 from api.settings import ApiSettings
 from api.wiring import build
 from feature_store.kernel import WindowKernel
-from models.artifacts import CHAMPIONS, MODEL
+from models.artifacts import MODEL
 from models.catalog import pack_named
+from models.manifests import CHAMPIONS
 from models.packs.access.events import AccessEvent
 from producer.partitioning import partition_of
 from producer.settings import Connections

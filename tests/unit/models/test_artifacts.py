@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from feature_store.columns import Columns
 from models import text_artifacts
 from models.artifacts import (
-    CHAMPIONS,
     MANIFEST,
     MODEL,
     Champion,
@@ -23,6 +22,7 @@ from models.artifacts import (
     sealed,
 )
 from models.errors import InvalidArtifact, InvalidSource
+from models.manifests import CHAMPIONS
 from models.packs.access import PACK
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.artifacts import CHAMPIONS
 from models.errors import InvalidArtifact
+from models.manifests import CHAMPIONS
 from models.text_artifacts import MANIFEST, WEIGHTS, load, save, sealed, text_champion_of
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from feature_store.columns import TextColumn
-from models.artifacts import CHAMPIONS
 from models.errors import InvalidSource
+from models.manifests import CHAMPIONS
 from models.packs.access import PACK
 from models.text_artifacts import MANIFEST, WEIGHTS, TextChampion, save, text_champion_of
 from models.text_champion import OPERATED_AT, train

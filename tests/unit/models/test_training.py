@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from feature_store.columns import Columns
-from models.artifacts import CHAMPIONS, MANIFEST, MODEL, Champion, Statistics, save
+from models.artifacts import MANIFEST, MODEL, Champion, Statistics, save
 from models.dataset import Dataset
+from models.manifests import CHAMPIONS
 from models.packs.access import PACK
 from models.training import (
     entity_metrics,
