@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from producer.printing import Output, plain, say
 __all__ = ["Output", "console", "plain", "print_json", "print_table", "say"]
 
 PIPED_WIDTH = 140
-"""Of what is printed into a file or a pipe, where a terminal would tell its own."""
+"""Of what is printed into a file or a pipe, unless COLUMNS says another."""
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
 QuietOption = Quiet
@@ -26,7 +27,8 @@ QuietOption = Quiet
 
 def console() -> Console:
     """Standard output; plain where it is no terminal, and with NO_COLOR."""
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if told else PIPED_WIDTH)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:

@@ -43,13 +43,10 @@ These are read by [docker-compose.yml](../../docker-compose.yml) itself:
 
 COMPOSE_WORDS = {
     "CENTINELA_IMAGE": "The image of our processes; built from the Dockerfile.",
-    "CENTINELA_KAFKA_IMAGE": "Kafka's image.",
-    "CENTINELA_REDIS_IMAGE": "Redis' image.",
-    "CENTINELA_POSTGRES_IMAGE": "PostgreSQL's image.",
     "CENTINELA_POSTGRES_PASSWORD": "PostgreSQL's password; it is published nowhere.",
+    "CENTINELA_PROMETHEUS_PORT": "Port of this machine at which Prometheus is published.",
+    "CENTINELA_GRAFANA_PORT": "Port of this machine at which Grafana is published.",
     "CENTINELA_API_HOST": "Address of this machine at which the API is published.",
-    "CENTINELA_API_PORT": "Port of this machine at which the API is published.",
-    "CENTINELA_KAFKA_PORT": "Port of this machine at which Kafka is published.",
 }
 """What compose fills in itself; a test demands that each is told."""
 
@@ -59,6 +56,7 @@ SHELL = """
 | variable | what |
 | --- | --- |
 | `NO_COLOR` | any value: no colours |
+| `COLUMNS` | how wide tables are; a terminal tells its own, and 140 elsewhere |
 | `PYTHON` | the Python that `make install` takes |
 | `COMPOSE_PROJECT_NAME` | names the containers and volumes of `STACK=docker make up` |
 """
@@ -156,5 +154,15 @@ NAMES: Mapping[Any, str] = {
 
 def compose() -> str:
     filled = re.findall(r"\$\{(\w+):-([^}]*)\}", (ROOT / "docker-compose.yml").read_text())
-    rows = {name: (f"`{name}`", f"`{default}`", COMPOSE_WORDS[name]) for name, default in filled}
+    rows = {name: (f"`{name}`", f"`{default}`", compose_words(name)) for name, default in filled}
     return table(("variable", "default", "what"), list(rows.values()))
+
+
+def compose_words(name: str) -> str:
+    found = re.fullmatch("CENTINELA_([A-Z]+)_(IMAGE|PORT)", name)
+    if not found:
+        return COMPOSE_WORDS.get(name, "")
+    service = "the API" if found[1] == "API" else found[1].title()
+    if found[2] == "IMAGE":
+        return f"The image of {service}."
+    return f"Port of this machine at which {service} is published."

@@ -134,3 +134,10 @@ def test_a_cell_stays_in_its_line_and_column() -> None:
     made = table(("a", "b"), [("x\ny  z", "p|q")])
 
     assert made == "| a | b |\n| --- | --- |\n| x y z | p\\|q |\n"
+
+
+def test_every_variable_of_the_containers_is_described() -> None:
+    lines = [line for line in settings.compose().splitlines() if line.startswith("| `")]
+
+    assert len(lines) > 5
+    assert [line for line in lines if line.endswith("|  |")] == []
