@@ -4,13 +4,16 @@ CENTINELA := $(PYTHON) -m scripts.cli
 # When the command was given: `make up` counts its first detection from here.
 export CENTINELA_STARTED := $(shell date +%s)
 
-.PHONY: help install up down serve train test lint types bench
+.PHONY: help install demo up down serve train test lint types bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## the pinned versions into .venv
 	@sh scripts/install.sh
+
+demo: install ## all of it in one process, without Kafka or Redis, until Ctrl-C
+	@$(CENTINELA) demo
 
 up: install ## the whole thing on this machine, until Ctrl-C
 	@$(CENTINELA) up
