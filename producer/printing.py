@@ -14,7 +14,6 @@ class Output(StrEnum):
     """How data is printed: for people, or for programs."""
 
     TEXT = "text"
-    TABLE = "text"
     JSON = "json"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -28,7 +29,7 @@ WORKING = [command for command in COMMANDS if not command.is_group]
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/**/*.md")
 MADE = ROOT / "docs" / "reference" / "cli.md"
 """Out of the help itself."""
-CALL = re.compile(r"(?:^|[\s(|])(?:\.venv/bin/)?(centinela [a-z].*)")
+CALL = re.compile(r"(?:^|[|;&$(]) *(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?(centinela [a-z].*)")
 ROOT_COMMAND: Any = get_command(cli)  # Typer keeps the click that it is made of to itself
 ASSIGNMENT = re.compile(r"[A-Z_]+=")
 
@@ -115,7 +116,10 @@ def parse(words: list[str]) -> None:
     name: str | None = words[0]
     arguments, parent, command = words[1:], None, ROOT_COMMAND
     while True:
-        parent = command.make_context(name, list(arguments), parent=parent)
+        try:
+            parent = command.make_context(name, list(arguments), parent=parent)
+        except typer.Exit:  # --help
+            return
         if not isinstance(command, TyperGroup):
             return
         name, command, arguments = command.resolve_command(
