@@ -363,11 +363,31 @@ def test_two_workers_of_each_stage_share_the_work(up: Up, stack: Project, tmp_pa
     assert all(is_shared(stack, service) for service in PORTS)
 
 
+def test_a_second_up_is_one_line(up: Up, stack: Project, tmp_path: Path) -> None:
+    environment = {**stack.environment, "STACK": "docker", "CENTINELA_HOME": str(tmp_path)}
+    command = (sys.executable, "-m", "scripts.cli", "up")
+    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert again.returncode == 2
+    assert again.stderr.startswith("centinela: the containers run already: open http://127.0.0.1:")
+    assert again.stderr.count("\n") == 1
+
+
 def test_ctrl_c_ends_the_containers_and_keeps_the_volumes(up: Up, stack: Project) -> None:
     up.process.send_signal(signal.SIGINT)
 
     assert up.process.wait(WITHIN_S) == 0
     assert "all processes have ended" in up.shown.splitlines()[-1]
     assert stack.containers() == []
-    named = f"name={stack.environment['COMPOSE_PROJECT_NAME']}_"
-    assert len(told_by("docker", "volume", "ls", "-q", "--filter", named).split()) == 3
+    project = stack.environment["COMPOSE_PROJECT_NAME"]
+    volumes = told_by("docker", "volume", "ls", "-q").split()
+    assert {f"{project}_{name}" for name in SERVERS} <= set(volumes)
+
+
+def test_down_ends_containers_that_were_left(up: Up, stack: Project, tmp_path: Path) -> None:
+    environment = {**stack.environment, "STACK": "docker", "CENTINELA_HOME": str(tmp_path)}
+    stack.run("up", "-d", "redis")
+    told = told_by(sys.executable, "-m", "scripts.cli", "down", environment=environment)
+
+    assert told == "ended: the containers\n"
+    assert stack.containers() == []
