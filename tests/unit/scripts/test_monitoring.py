@@ -2,103 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.metrics import ApiMetrics
-from feature_store.fence import Fence
-from models.contracts import Outcome
-from producer.records import OutRecord, Record
-from stream_agents.metrics import StageMetrics
-from stream_agents.stage import Folded, Tally
-
-ROOT = Path(__file__).resolve().parents[3]
-MONITORING = ROOT / "scripts" / "monitoring"
-ALERTS, TESTS = MONITORING / "alerts.yml", MONITORING / "alerts_test.yml"
-CONFIGS = (MONITORING / "prometheus.yml", MONITORING / "prometheus-native.yml")
-DASHBOARD = MONITORING / "grafana" / "dashboards" / "centinela.json"
-PRODUCTION = ROOT / "docs" / "production.md"
-
-PROMETHEUS_OWN = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate"}}
-"""Series that Prometheus makes itself."""
-
-WORDS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring"}
-WORDS |= {"group_left", "group_right"}
+from tests.unit.scripts.watched import (
+    CONFIGS,
+    MONITORING,
+    PRODUCTION,
+    ROOT,
+    TESTS,
+    dashboard_queries,
+    exposition,
+    rules,
+    selectors,
+    told,
+)
 
 promtool = pytest.mark.skipif(
     shutil.which("promtool") is None,
     reason="no promtool on PATH: it comes with Debian's package prometheus",
 )
-
-
-def exposition() -> str:
-    """What an agent and the API tell when something of everything has happened."""
-    stage = StageMetrics("access", "ingestion", 1, clock=lambda: 9.0)
-    stage.taken_over(0, Fence("epoch"))
-    answer = OutRecord("out", 0, b"", (("source-offset", b"0"),))
-    tallies = [Tally(0, Outcome.DECIDED, "allow", 1)]
-    stage.folded([Record(0, 0, 8_000, b"{}")], Folded([answer], {}, tallies))
-    stage.lag({0: 0})
-    with stage.step("fold"):
-        pass
-    api = ApiMetrics(lambda: 0.0)
-    api.answered("/analyze", "POST", 200, 0.1)
-    api.batch("access", "pending")
-    api._events.labels("access", "decided", "allow").inc()
-    return generate_latest(stage.registry).decode() + generate_latest(api.registry).decode()
-
-
-def told() -> dict[str, set[str]]:
-    """Each series' name and its labels, with those that Prometheus adds."""
-    known: dict[str, set[str]] = {name: set(labels) for name, labels in PROMETHEUS_OWN.items()}
-    for family in text_string_to_metric_families(exposition()):
-        for sample in family.samples:
-            known.setdefault(sample.name, {"job", "instance"}).update(sample.labels)
-    return known
-
-
-def rules() -> dict[str, dict[str, Any]]:
-    groups = yaml.safe_load(ALERTS.read_text())["groups"]
-    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
-
-
-def panels() -> list[dict[str, Any]]:
-    return [each for each in json.loads(DASHBOARD.read_text())["panels"] if each["type"] != "row"]
-
-
-def dashboard_queries() -> dict[str, str]:
-    """By panel and query, its expression with Grafana's variables filled in."""
-    filled = {"$__rate_interval": "1m", "$pack": "access"}
-    queries = {}
-    for panel in panels():
-        for target in panel["targets"]:
-            expr = target["expr"]
-            for variable, value in filled.items():
-                expr = expr.replace(variable, value)
-            queries[f"{panel['title']} {target['refId']}"] = expr
-    return queries
-
-
-def selectors(expr: str) -> Iterator[tuple[str, set[str]]]:
-    """Each series that a PromQL expression names, with the labels that it selects by."""
-    text = re.sub(r'"[^"]*"', '""', expr)
-    text = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", "", text)
-    text = re.sub(r"\[[^]]*\]|\boffset\s+\w+", "", text)
-    for name, braces in re.findall(r"([a-zA-Z_:][\w:]*)(?!\s*\(|\w)\s*(\{[^}]*\})?", text):
-        inside = re.findall(r"(\w+)\s*[!=]", braces)
-        before = text.split(name + braces)[0]
-        if name not in WORDS and before.count("{") == before.count("}"):
-            yield name, set(inside)
 
 
 EXPRESSIONS = {name: rule["expr"] for name, rule in rules().items()} | dashboard_queries()
@@ -215,54 +144,19 @@ def exposition_of_one_process() -> str:
     return "".join(f"# HELP {part}" for part in families.values())
 
 
-def test_each_job_is_watched_for_being_away() -> None:
-    jobs = {
-        job["job_name"] for config in CONFIGS for job in yaml.safe_load(config.read_text())[SCRAPED]
-    }
-    watched = set(
-        re.findall(r'absent\(up\{job="([^"]+)"\}\)', rules()["CentinelaStageDown"]["expr"])
-    )
-
-    assert jobs == watched
+ALWAYS = {"centinela-api", "centinela-ingestion", "centinela-decision"}
+"""Jobs without which nothing gets on."""
 
 
-SCRAPED = "scrape_configs"
+def test_each_job_that_must_be_there_is_missed_when_it_is_not() -> None:
+    missed = re.findall(r'absent\(up\{job="([^"]+)"\}\)', rules()["CentinelaStageDown"]["expr"])
+
+    assert set(missed) == ALWAYS
 
 
-def provisioned(folder: str, file: str) -> Mapping[str, Any]:
-    loaded: Mapping[str, Any] = yaml.safe_load((MONITORING / "grafana" / folder / file).read_text())
-    return loaded
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_each_job_is_scraped_under_a_name_that_the_alerts_know(config: Path) -> None:
+    jobs = {job["job_name"] for job in yaml.safe_load(config.read_text())["scrape_configs"]}
 
-
-def test_what_grafana_is_given_can_be_looked_at_and_not_changed() -> None:
-    [source] = provisioned("datasources", "prometheus.yml")["datasources"]
-    [provider] = provisioned("dashboards", "provider.yml")["providers"]
-
-    assert source["editable"] is False
-    assert (provider["allowUiUpdates"], provider["disableDeletion"]) == (False, True)
-    assert json.loads(DASHBOARD.read_text())["editable"] is False
-
-
-def test_every_panel_asks_the_source_that_there_is() -> None:
-    [source] = provisioned("datasources", "prometheus.yml")["datasources"]
-    wanted = {"type": source["type"], "uid": source["uid"]}
-
-    for panel in panels():
-        assert panel["description"].endswith(".")
-        assert panel["datasource"] == wanted
-        assert [target["datasource"] for target in panel["targets"]] == [wanted] * len(
-            panel["targets"]
-        )
-
-
-def test_no_panel_covers_another() -> None:
-    shown = json.loads(DASHBOARD.read_text())["panels"]
-    taken = [
-        (x, y)
-        for place in (panel["gridPos"] for panel in shown)
-        for x in range(place["x"], place["x"] + place["w"])
-        for y in range(place["y"], place["y"] + place["h"])
-    ]
-
-    assert len(taken) == len(set(taken))
-    assert len({panel["id"] for panel in shown}) == len(shown)
+    assert jobs >= ALWAYS
+    assert all(job.startswith("centinela-") for job in jobs)
