@@ -280,7 +280,7 @@ class Decision:
     async def answer(self, folded: Folded) -> None:
         answers = []
         for record in folded.records:
-            named = {name: value.decode() for name, value in record.headers}
+            named = {name: value.decode(errors="replace") for name, value in record.headers}
             if named.get("reply") and "batch" in named:
                 part = named.get("part", "0")
                 answers.append(Answer(named["batch"], part, named["reply"], record.value))

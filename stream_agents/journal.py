@@ -125,8 +125,8 @@ def tell(records: Sequence[Record], folded: Folded) -> None:
             log.info(
                 "folded",
                 topic=out.topic,
-                trace=named["trace"].decode(),
-                batch=named.get("batch", b"").decode(),
+                trace=named["trace"].decode(errors="replace"),
+                batch=named.get("batch", b"").decode(errors="replace"),
                 partition=record.partition,
                 offset=record.offset,
                 result={

@@ -18,6 +18,8 @@ from stream_agents.stage import Tally
 
 CARRIED = frozenset({"batch", "part", "reply", "trace"})
 """Headers that a record hands on from stage to stage."""
+LONGEST_OFFSET = 19
+"""Digits of a 64-bit number."""
 ENCODER = msgspec.json.Encoder()
 ENDED = attrgetter("outcome")
 ANSWERED = attrgetter("outcome", "action")
@@ -131,11 +133,14 @@ def first_copies(
 
 
 def source_of(record: Record) -> Upstream | None:
-    """The record of the stage before that a record answers; None where it does not say."""
+    """The record of the stage before that a record answers; None where it does not say.
+
+    Headers hold any bytes: whoever may write to the topic may have sent them.
+    """
     epoch, offset = record.header("source-epoch"), record.header("source-offset")
-    if not epoch or not offset or not offset.isdigit():
+    if not epoch or not offset or not offset.isdigit() or len(offset) > LONGEST_OFFSET:
         return None
-    return Upstream(epoch.decode(), int(offset))
+    return Upstream(epoch.decode(errors="replace"), int(offset))
 
 
 def _parts(

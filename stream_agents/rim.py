@@ -253,7 +253,8 @@ def _record(event: EventT[bytes]) -> Record:
         message.offset,
         round(message.timestamp * 1000),
         message.value or b"",
-        tuple(message.headers or ()),
+        # A header without a value is not one without a name.
+        tuple((name, value or b"") for name, value in message.headers or ()),
     )
 
 

@@ -371,3 +371,13 @@ def test_how_events_are_cut_into_records_changes_no_line(sizes: list[int]) -> No
 
     assert b"\n".join(cut.values(ACTIONS)) == b"\n".join(whole.values(ACTIONS))
     assert cut.store.states == whole.store.states
+
+
+def test_headers_of_any_bytes_harm_nobody() -> None:
+    names = ("batch", "part", "reply", "trace", "source-epoch", "source-offset", "arrived", "")
+    pipeline = Pipeline()
+    pipeline.send(line(event_id="a"), headers=tuple((name, b"\xff") for name in names))
+    pipeline.send(line(event_id="b"))
+    pipeline.run()
+
+    assert [outcome["event_id"] for outcome in pipeline.outcomes()] == ["a", "b"]

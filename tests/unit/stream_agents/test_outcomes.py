@@ -7,7 +7,7 @@ import pytest
 from feature_store.fence import Fence, Upstream
 from models.contracts import Outcome
 from producer.records import Headers, Record
-from stream_agents.outcomes import advance, arrived_ms, first_copies
+from stream_agents.outcomes import advance, arrived_ms, first_copies, source_of
 from stream_agents.stage import Tally
 
 EPOCH, AGAIN = "topic id", "topic id of the topic made again"
@@ -148,3 +148,22 @@ OURS = ("source-epoch", b"e")
 )
 def test_an_event_arrived_when_its_first_record_did(headers: Headers, at_ms: int) -> None:
     assert arrived_ms(Record(0, 0, 70, b"", headers)) == at_ms
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("source-epoch", b"\xff"), ("source-offset", b"-1")),
+        (("source-epoch", b"\xff"), ("source-offset", b"9" * 5000)),
+        (("source-epoch", b"\xff"), ("source-offset", "\u0663".encode())),
+        (("source-epoch", b""), ("source-offset", b"1")),
+    ],
+)
+def test_headers_that_are_not_ours_name_no_source(headers: Headers) -> None:
+    assert source_of(Record(0, 0, 0, b"", headers)) is None
+
+
+def test_an_epoch_of_any_bytes_is_some_epoch() -> None:
+    record = Record(0, 0, 0, b"", (("source-epoch", b"\xff"), ("source-offset", b"1")))
+
+    assert source_of(record) == Upstream("\ufffd", 1)
