@@ -20,25 +20,26 @@ from scripts.pictures import api_page, scenes, shell
 from scripts.stack.settings import ROOT, CannotStart, LocalStack
 
 IMAGES = ROOT / "docs" / "images"
-API, DEMO = "api", "demo"
+API = "api"
 UP_WITHIN_S = 300.0
 
 
 def main(wanted: list[str]) -> None:
     settings = LocalStack()
     shots = scenes.scenes(settings)
-    names = [DEMO, API, *shots]
+    names = [*scenes.ALONE, API, *shots]
     if unknown := set(wanted) - set(names):
         raise CannotStart(f"no picture {', '.join(sorted(unknown))}: there is {', '.join(names)}")
     IMAGES.mkdir(parents=True, exist_ok=True)
     runs = door.is_ready(settings.api)
     chosen = [name for name in names if name in wanted or not wanted]
-    if DEMO in chosen:
+    for name in [name for name in chosen if name in scenes.ALONE]:
+        chosen.remove(name)
         if runs:
-            print("demo: left out, it needs the port of the stack that runs")
+            print(f"{name}: left out, it needs the ports of the stack that runs")
         else:
-            shell.take(scenes.DEMO, IMAGES / f"{DEMO}.svg")
-        chosen.remove(DEMO)
+            print(name, flush=True)
+            shell.take(scenes.ALONE[name], IMAGES / f"{name}.svg")
     if chosen:
         with nullcontext() if runs else stack(settings):
             take(settings, shots, chosen)

@@ -28,8 +28,11 @@ ASKED_ABOUT = {
     "status": 200,
 }
 
-DEMO = Shot(f"{CENTINELA} demo --once", within_s=300)
-"""The only one that wants the API's port for itself."""
+ALONE = {
+    "demo": Shot(f"{CENTINELA} demo --once", within_s=300, width=96),
+    "up": Shot("make up", shows="Ctrl-C stops everything", within_s=300, width=96),
+}
+"""Those that want the ports for themselves."""
 
 
 def scenes(settings: LocalStack) -> dict[str, Shot]:

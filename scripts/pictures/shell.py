@@ -29,7 +29,7 @@ WIDTH = 104
 SETTLED_S = 1.5
 ACT_EVERY_S = 4.0
 LOOK_EVERY_S = 0.1
-END_WITHIN_S = 10.0
+END_WITHIN_S = 60.0
 
 SVG = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -108,19 +108,20 @@ def take(shot: Shot, to: Path) -> None:
 
 
 def svg(command: str, lines: list[str], width: int = WIDTH) -> str:
-    """A light picture of a terminal; this checkout's folder is shown as `.` in it."""
+    """A light picture of a terminal."""
     console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
     console.print(Text(f"$ {command}", style="bold"), soft_wrap=False)
     for line in lines:
-        console.print(Text.from_ansi(without_folder(line)), soft_wrap=True)
+        console.print(Text.from_ansi(line), soft_wrap=True)
     drawn = console.export_svg(
         title="", theme=DEFAULT_TERMINAL_THEME, code_format=SVG, unique_id="shell"
     )
     return "".join(f"{line.rstrip()}\n" for line in drawn.splitlines())
 
 
-def without_folder(line: str) -> str:
-    return re.sub(rf"{re.escape(str(ROOT))}(?=/)", ".", line)
+def without_folder(written: str) -> str:
+    """Paths of this checkout as seen from its folder: a reader's stands elsewhere."""
+    return written.replace(f"{ROOT}/", "")
 
 
 def _watch(shot: Shot, process: subprocess.Popen[bytes], terminal: int, screen: Screen) -> None:
@@ -131,7 +132,7 @@ def _watch(shot: Shot, process: subprocess.Popen[bytes], terminal: int, screen: 
         written = _read(terminal)
         if written is None:
             break
-        screen.feed(decoder.decode(written))
+        screen.feed(without_folder(decoder.decode(written)))
         if shot.shows and _is_seen(shot.shows, screen):
             deadline, act_at = min(deadline, time.monotonic() + SETTLED_S), deadline
             if not shot.meanwhile:

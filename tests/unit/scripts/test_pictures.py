@@ -46,11 +46,11 @@ def test_a_picture_holds_the_command_its_output_and_nothing_of_this_machine(
 ) -> None:
     picture = tmp_path / "picture.svg"
 
-    take(Shot("printf '\\033[31mblock\\033[0m\\n'; echo $PWD/api"), picture)
+    take(Shot("printf '\\033[31mblock\\033[0m\\n'; echo $PWD/api/app.py"), picture)
 
     drawn = picture.read_text()
     assert "block" in drawn
-    assert "./api" in drawn
+    assert ">api/app.py<" in drawn
     assert str(ROOT) not in drawn
     assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "")
 
