@@ -18,6 +18,7 @@ from api.metrics import ApiMetrics
 from api.schemas import Health, Version
 from models.errors import DetectionError
 from models.pack import DomainPack
+from stream_agents.metrics import VERSION
 
 ALIVE = msgspec.json.encode(Health("ok", {}))
 
@@ -26,8 +27,6 @@ Check = Callable[[], Coroutine[Any, Any, None]]
 
 CHECK_WITHIN_S = 2.0
 
-RELEASE = "0.1.0"
-"""Of Centinela; as in pyproject.toml."""
 API = "v1"
 
 log = structlog.get_logger("api")
@@ -91,4 +90,4 @@ def health_routes(
 
 def running_version(packs: Mapping[str, DomainPack]) -> Version:
     policies = {name: pack.policy.version for name, pack in packs.items()}
-    return Version(RELEASE, API, platform.python_version(), policies)
+    return Version(VERSION, API, platform.python_version(), policies)
