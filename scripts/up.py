@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 from models.errors import Unavailable
+from producer.printing import say
 from producer.topics import ensure_topics
 from scripts import door, sample, showcase
 from scripts.demo import Wish
@@ -89,7 +90,7 @@ def down(settings: LocalStack) -> list[str]:
     """End what `up` has left running; the names of what was ended."""
     ended = PidFolder(settings.run).end_all()
     if settings.stack == "docker":
-        containers = docker.Containers(settings, print)
+        containers = docker.Containers(settings, say)
         if containers.exist():
             containers.stop()
             ended.append("the containers")
@@ -101,7 +102,8 @@ def _stack(
 ) -> Supervisor | docker.Containers:
     """Raises CannotStart where containers are wanted and cannot be had, or run already."""
     if settings.stack != "docker":
-        return Supervisor(settings.run, steps.say, shield=signals.held_back)
+        # A process that had to be started again is told to whoever wants it quiet, too.
+        return Supervisor(settings.run, say, shield=signals.held_back)
     containers = docker.Containers(settings, steps.say, shield=signals.held_back)
     if containers.exist():
         raise CannotStart(
