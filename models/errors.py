@@ -6,7 +6,7 @@ DetectionError
 ├── InvalidSource       a file or an option of the caller's cannot be used
 ├── InvalidEntry        a line of a list is no address, range or name
 ├── InvalidPolicy       thresholds, actions or times to live that cannot be meant
-├── Unavailable         Kafka or Redis did not answer within the deadline
+├── Unavailable         Kafka, Redis or PostgreSQL did not answer within the deadline
 └── OwnershipLost       another worker has moved the fence; our copy of the state is void
 """
 

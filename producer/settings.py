@@ -1,4 +1,4 @@
-"""Where Kafka and Redis are: what every process of ours has to know."""
+"""Where Kafka, Redis and PostgreSQL are: what every process of ours has to know."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Connections(BaseSettings):
         redis_port: Redis' port on this machine.
         kafka: Bootstrap servers, `host:port[,host:port]`; Kafka on this machine unless given.
         redis: The online store's URL; Redis on this machine unless given.
+        postgres: Where all answers are recorded, `postgresql://user@host:port/name`; a password may
+            stand in PGPASSWORD. Nothing is recorded unless given.
         pack: The domain that this process works for.
         partitions: Of every topic of a pack; part of the stores' keys, so chosen once.
     """
@@ -34,5 +36,6 @@ class Connections(BaseSettings):
     redis_port: int = Field(16379, gt=0, lt=65536)
     kafka: str = Field(default_factory=local_kafka)
     redis: str = Field(default_factory=local_redis)
+    postgres: str = ""
     pack: str = "access"
     partitions: int = 4

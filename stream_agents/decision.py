@@ -34,7 +34,7 @@ def main() -> None:
         topic=decisions_topic(pack.name),
         stage=Decision(pack, RedisResults(settings.redis), regime.now, kept),
         store=RedisOnlineStore(connect(settings.redis), stage, pack.features.entity, keep),
-        regime=regime,
+        beside=regime.followed(settings.deadline_s),
         port=settings.decision_port,
     )
 

@@ -30,7 +30,7 @@ def main() -> None:
         topic=events_topic(pack.name),
         stage=detection,
         store=store,
-        regime=regime,
+        beside=regime.followed(settings.deadline_s),
         port=settings.ingestion_port,
     )
 

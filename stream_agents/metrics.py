@@ -49,7 +49,7 @@ ALARMS = {
     "upstream-gap": "a record of the stage before never came",
     "ownership": "another process has written this partition, so the copy was dropped",
     "poison": "an event breaks our code and was set aside",
-    "unavailable": "Kafka or Redis did not answer, or refused to write",
+    "unavailable": "Kafka, Redis or PostgreSQL did not answer, or refused to write",
     "standings-full": "a shard of standings was full and forgot its oldest",
 }
 """Kind to what it means. Each is exported as zero from the start, so that its first is a rise."""
@@ -85,7 +85,7 @@ class StageMetrics:
     """Counters of one stage of one pack.
 
     Args:
-        stage: `ingestion` or `decision`.
+        stage: `ingestion`, `decision` or `recorder`.
         partitions: Of the stage's topic, as set; each needs an owner.
         clock: Unix time in seconds.
     """
@@ -144,7 +144,7 @@ class StageMetrics:
         self._latency = EventSeconds(
             "centinela_latency_seconds",
             "From an event's arrival in Kafka until Kafka has this stage's outcome, over events; "
-            "the decision stage's is from end to end.",
+            "the decision stage's is from end to end, the recorder's until it is to be written.",
             self._labels,
             LATENCY_BUCKETS,
             self.registry,
@@ -236,8 +236,8 @@ class StageMetrics:
             ended[tally.partition, tally.outcome.value, tally.action] += tally.events
         for (partition, outcome, action), events in ended.items():
             self._ended(partition, outcome, action).inc(events)
-        answered = sources_of(folded.records)
-        fresh = [record for record in records if (record.partition, record.offset) in answered]
+        done = sources_of(folded.records) | {(r.partition, r.offset) for r in folded.recorded}
+        fresh = [record for record in records if (record.partition, record.offset) in done]
         self._account(fresh, folded.tallies)
         for partition, repeats in dropped(records, fresh).items():
             self._repeats.labels(**self._labels, partition=partition).inc(repeats)

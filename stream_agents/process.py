@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import sys
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 import uvloop
@@ -14,7 +15,6 @@ from feature_store.fence import OnlineStore
 from producer.topics import ensure_topics, topic_id
 from stream_agents.journal import configure
 from stream_agents.metrics import StageMetrics
-from stream_agents.regimes import Current
 from stream_agents.rim import FaustLog, Rim, build_app
 from stream_agents.settings import AgentSettings
 from stream_agents.stage import Stage
@@ -31,10 +31,14 @@ def run_agent(
     topic: str,
     stage: Stage,
     store: OnlineStore,
-    regime: Current,
+    beside: AbstractAsyncContextManager[None],
     port: int,
 ) -> None:
-    """Runs until SIGTERM; anything unexpected ends the process, and a supervisor restarts it."""
+    """Runs until SIGTERM; anything unexpected ends the process, and a supervisor restarts it.
+
+    Args:
+        beside: Entered before the group is joined, and left at the end: what goes on meanwhile.
+    """
     configure(name)
     # A chunk is thousands of short-lived objects without cycles: collecting them is wasted work.
     gc.freeze()
@@ -42,7 +46,7 @@ def run_agent(
     # Faust's threads make loops of their own: the policy reaches them all.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     try:
-        asyncio.run(_run(name, settings, topic, stage, store, regime, port))
+        asyncio.run(_run(name, settings, topic, stage, store, beside, port))
     except Exception:  # the process's rim: nothing acknowledged is lost, the next owner redoes it
         log.exception("agent stopped", agent=name)
         sys.stdout.flush()
@@ -57,7 +61,7 @@ async def _run(
     topic: str,
     stage: Stage,
     store: OnlineStore,
-    regime: Current,
+    beside: AbstractAsyncContextManager[None],
     port: int,
 ) -> None:
     metrics = StageMetrics(settings.pack, name, settings.partitions)
@@ -69,6 +73,6 @@ async def _run(
     worker = Worker(stage, store, transport, epoch, metrics, limits)
     rim = Rim(app, topic, worker, metrics, settings)
     serve(settings.status_host, port, metrics.registry, lambda: rim.is_assigned)
-    async with regime.followed(settings.deadline_s):
+    async with beside:
         await rim.run()
     log.info("agent stopped", agent=name)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
+
 from producer.settings import Connections
 
 
 class AgentSettings(Connections):
-    """Settings of the ingestion and of the decision agent, each `CENTINELA_<NAME>`.
+    """Settings of the agents, each `CENTINELA_<NAME>`.
 
     Args:
         champion: Folder of the artifact that judges; the pack's shipped one unless given.
         status_host: Address on which an agent answers `/metrics` and `/health`.
         ingestion_port: Where the ingestion agent answers `/metrics` and `/health`.
         decision_port: Where the decision agent answers them.
+        recorder_port: Where the recorder answers them.
         session_timeout_s: How soon the group notices that an agent was killed.
         instance: Static member name of this agent, unique among the agents of a stage: a restart
             within the session time-out then moves no partitions. Empty for a dynamic member.
@@ -22,21 +25,24 @@ class AgentSettings(Connections):
         seen_ids: D, how many event ids each partition remembers to recognise repeats.
         cached_entities: How many entities' states an agent holds per partition.
         kept_decisions: How many answers other than allow are kept to be explained.
+        record_days: How long answers stay in PostgreSQL after they were given.
         take_records: At most so many records, over all partitions, make one chunk.
         stalled_s: An agent that has lag but folds nothing for so long ends itself.
-        deadline_s: How long an agent waits for Kafka or Redis before it ends itself.
+        deadline_s: How long an agent waits for Kafka, Redis or PostgreSQL before it ends itself.
     """
 
     champion: Path | None = None
     status_host: str = "127.0.0.1"
     ingestion_port: int = 9101
     decision_port: int = 9102
+    recorder_port: int = 9103
     session_timeout_s: float = 6.0
     instance: str = ""
     retention_days: int = 7
     seen_ids: int = 65_536
     cached_entities: int = 50_000
     kept_decisions: int = 20_000
+    record_days: int = Field(30, gt=0)
     take_records: int = 32
     stalled_s: float = 30.0
     deadline_s: float = 60.0

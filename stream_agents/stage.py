@@ -83,13 +83,18 @@ class KeptDecision:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A chunk's effects: what to publish, to commit, to count, to keep, and what is amiss."""
+    """A chunk's effects: what to publish, to commit, to count, to keep, and what is amiss.
+
+    Args:
+        recorded: The records whose effects are in the changes alone, where a stage answers none.
+    """
 
     records: Sequence[OutRecord]
     changes: Mapping[int, Change]
     tallies: Sequence[Tally] = ()
     alarms: Sequence[str] = ()
     kept: Sequence[KeptDecision] = ()
+    recorded: Sequence[Record] = ()
 
 
 class Decoded(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import stacks
-from tests.stacks import Stack
+from tests.stacks import Postgres, Stack
 
 STACKS = {"docker": stacks.docker, "native": stacks.native}
 
@@ -37,3 +37,13 @@ def redis_url() -> Iterator[str]:
             yield url
     except stacks.Missing as missing:
         pytest.skip(f"redis: {missing}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL alone."""
+    try:
+        with stacks.postgres() as running:
+            yield running
+    except stacks.Missing as missing:
+        pytest.skip(f"postgres: {missing}")

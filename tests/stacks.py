@@ -1,4 +1,4 @@
-"""A real Kafka and a real Redis for the tests, in containers or as processes of this machine."""
+"""Real servers for the tests, in containers or as processes of this machine."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from scripts.stack.supervisor import Child, Supervisor
 
 KAFKA_IMAGE = os.environ.get("CENTINELA_KAFKA_IMAGE", "apache/kafka:4.1.1")
 REDIS_IMAGE = os.environ.get("CENTINELA_REDIS_IMAGE", "redis:7")
+POSTGRES_IMAGE = os.environ.get("CENTINELA_POSTGRES_IMAGE", "postgres:15")
 START_WITHIN_S = 60.0
 
 T = TypeVar("T")
@@ -82,6 +83,58 @@ def native_redis() -> Iterator[str]:
     with _processes() as (settings, launch):
         launch(redis_server.store(settings, _provided(software.redis_server)))
         yield settings.redis
+
+
+@dataclass(slots=True)
+class Postgres:
+    """A PostgreSQL that can be taken away for a while."""
+
+    container: DockerContainer
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres:secret@127.0.0.1:{self.port}/postgres"
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """It has crashed; afterwards it answers again."""
+        server = self.container.get_wrapped_container()
+        server.kill()
+        try:
+            yield
+        finally:
+            server.start()
+            self.await_answer()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It holds its connections, and says nothing."""
+        server = self.container.get_wrapped_container()
+        server.pause()
+        try:
+            yield
+        finally:
+            server.unpause()
+
+    def await_answer(self) -> None:
+        # Over TCP: while it is first set up it answers on its socket alone.
+        asked = ["pg_isready", "-q", "-h", "127.0.0.1"]
+        _await(lambda: self.container.exec(asked).exit_code == 0, self.container)
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """The image that users run."""
+    (port,) = free_ports(1)
+    container = _image(POSTGRES_IMAGE).with_bind_ports(5432, port)
+    container.with_env("POSTGRES_PASSWORD", "secret")
+    # Not every build of the image has the locale that makes this its default.
+    container.with_env("POSTGRES_INITDB_ARGS", "--encoding=UTF8")
+    with container:
+        server = Postgres(container, port)
+        server.await_answer()
+        yield server
 
 
 @contextmanager

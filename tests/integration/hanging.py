@@ -53,7 +53,7 @@ def main() -> None:
         store=RedisOnlineStore(
             connect(settings.redis), PACK.name, PACK.features.entity, timedelta(days=8)
         ),
-        regime=Current(PACK, RedisRegimes(settings.redis, PACK.name)),
+        beside=Current(PACK, RedisRegimes(settings.redis, PACK.name)).followed(settings.deadline_s),
         port=settings.ingestion_port,
     )
 

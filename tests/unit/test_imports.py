@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ ORDER = ("feature_store", "models", "producer", "stream_agents", "api", "scripts
 
 CLIENTS = {
     "faust": ("stream_agents/rim.py", "stream_agents/ingestion.py", "stream_agents/decision.py"),
+    "psycopg": ("stream_agents/postgres.py",),
     "redis": ("feature_store/online.py", "stream_agents/results.py"),
     "confluent_kafka": ("producer/", "scripts/bench/"),
 }
@@ -23,6 +26,7 @@ CLIENTS = {
 
 WITHOUT_FAUST = (
     *("engine", "worker", "stage", "memory", "embedded", "results", "lines", "outcomes", "warm"),
+    *("recording", "postgres", "postgres_records", "postgres_history", "forgetting"),
     *("kept", "keeping", "explanation", "explaining", "searching", "rederivation", "sighting"),
 )
 """Of stream_agents: these run, and are tested and simulated, without a server."""
@@ -70,6 +74,19 @@ def test_engine_and_loop_know_no_faust(name: str) -> None:
         pytest.skip(f"no {file}")
 
     assert not any(module.partition(".")[0] == "faust" for module in imported_by(file))
+
+
+@pytest.mark.parametrize(
+    "process",
+    ["api.wiring", "stream_agents.ingestion", "stream_agents.decision", "scripts.demonstration"],
+)
+def test_a_process_loads_nothing_that_only_makes_or_reads_history(process: str) -> None:
+    """The image leaves the first three out; the others take a second and 70 MB to load."""
+    unwanted = {"sklearn", "joblib", "onnx", "pandas", "pyarrow"}
+    loaded = f"import sys, {process}; print(*{unwanted} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True)
+
+    assert (told.returncode, told.stdout) == (0, "\n"), told.stderr
 
 
 def test_packages_resolve_to_this_checkout() -> None:
