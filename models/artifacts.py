@@ -14,7 +14,7 @@ from feature_store.columns import Columns, Floats
 from models import text_artifacts
 from models.catalog import pack_named
 from models.errors import InvalidArtifact
-from models.forest import FusedForest
+from models.fused import FusedForest
 from models.manifests import (
     CHAMPIONS,
     Calibration,

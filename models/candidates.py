@@ -22,7 +22,8 @@ from feature_store.columns import Floats
 from models.artifacts import Manifest, model_rows
 from models.dataset import Dataset
 from models.detectors import EmpiricalTails, LocalDensity, Mixture, StreamingTrees
-from models.forest import FusedForest, to_onnx
+from models.forest import to_onnx
+from models.fused import FusedForest
 from models.training import TREES, fit_forest
 
 ALERTED_SHARE = 0.005

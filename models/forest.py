@@ -13,17 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from feature_store.columns import Floats
-
 if TYPE_CHECKING:  # fitting alone needs scikit-learn, and it takes seconds to import
     from sklearn.ensemble import IsolationForest
-
-SLICE = 100
-"""Rows a call; above it ONNX Runtime changes strategy and becomes slower per row."""
 
 LEAF = -1
 
@@ -153,24 +147,3 @@ def _attributes(
         "target_ids": [0 for _ in leaves],
         "target_weights": [round(node.weight / quantum) * quantum for _, _, node in leaves],
     }
-
-
-class FusedForest:
-    """Evaluates a graph of `to_onnx`; one thread, so that no result depends on scheduling."""
-
-    def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
-
-    def score(self, rows: NDArray[np.float32]) -> Floats:
-        """The raw anomaly score of each row, `(n,)`; a row's score never depends on the others."""
-        scores = np.empty(len(rows), np.float64)
-        for start in range(0, len(rows), SLICE):
-            part = rows[start : start + SLICE]
-            scores[start : start + SLICE] = self._session.run(None, {"row": part})[0][:, 0]
-        return scores

@@ -24,7 +24,8 @@ from models.artifacts import (
 )
 from models.contracts import Action
 from models.dataset import SIMULATOR, Dataset, simulated
-from models.forest import FusedForest, to_onnx
+from models.forest import to_onnx
+from models.fused import FusedForest
 from models.judging import judge
 from models.manifests import Calibration, Training
 from models.pack import DomainPack

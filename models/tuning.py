@@ -15,7 +15,7 @@ from models.artifacts import Manifest, model_rows
 from models.boosting import with_head
 from models.dataset import Dataset
 from models.errors import InvalidSource
-from models.forest import FusedForest
+from models.fused import FusedForest
 from models.pack import DomainPack
 from models.text_artifacts import TextChampion
 from models.training import finished

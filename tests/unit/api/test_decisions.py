@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
@@ -26,7 +23,6 @@ from stream_agents.stage import KeptDecision
 from tests.unit.api.loopback import Api, api
 from tests.unit.stream_agents.pipeline import CHAMPION, EVENTS, PACK, Pipeline, attack, line
 
-ROOT = Path(__file__).parents[3]
 IDS = ["web-1", "a/b?c=d", "é {}"]
 
 
@@ -158,11 +154,3 @@ async def test_the_description_shows_the_route_with_its_example() -> None:
     schema = described["components"]["schemas"]["Explanation"]
     assert "$ref" in schema["properties"]["answer"]
     assert schema["properties"]["notes"]["description"].startswith("What is not as it was")
-
-
-def test_the_process_loads_nothing_that_only_the_log_needs() -> None:
-    """68 MB and a second of every start."""
-    loaded = "import sys, api.wiring; print({'pandas', 'pyarrow', 'sklearn'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, cwd=ROOT)
-
-    assert said.stdout == "set()\n", said.stderr

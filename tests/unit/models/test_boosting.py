@@ -12,7 +12,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 
 from feature_store.columns import Floats
 from models.boosting import LEARNED, with_head
-from models.forest import SLICE, FusedForest, to_onnx
+from models.forest import to_onnx
+from models.fused import SLICE, FusedForest
 
 Rows = NDArray[np.float32]
 

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
-from models.forest import SLICE, FusedForest, mean_path_length, to_onnx
+from models.forest import mean_path_length, to_onnx
+from models.fused import SLICE, FusedForest
 
 Rows = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ import pytest
 from models.artifacts import Manifest, load, model_rows, save
 from models.dataset import Dataset
 from models.errors import InvalidSource
-from models.forest import FusedForest
+from models.fused import FusedForest
 from models.judging import DECIMALS
 from models.packs.access import PACK
 from models.training import fitted, score_metrics
