@@ -16,6 +16,9 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULT
 MAKE = re.compile(r"(?:^|`|=\S+ |[;&] *)make ([a-z]+)(?=[`\n ])(?! the| a )", re.MULTILINE)
 SCRIPT = re.compile(r"(?:^|[|;&(`])\s*(?:[A-Z_]+=\S+ )*(scripts/[\w/-]+(?:\.sh)?)", re.MULTILINE)
 MODULE = re.compile(r"python -m ((?:scripts|models|stream_agents|api|producer)[\w.]*)")
+SETTING = re.compile(r"\b(CENTINELA_[A-Z_]*[A-Z])\b")
+SETTINGS = ROOT / "docs" / "reference" / "settings.md"
+OF_TESTS = ("CENTINELA_KILLS",)
 TESTS = re.compile(r"\b(tests/[\w/]+(?:\.py)?)")
 
 
@@ -27,6 +30,11 @@ def found(pattern: re.Pattern[str], in_text: bool = False) -> list[Any]:
         for name in (name for text in texts for name in pattern.findall(text)):
             first.setdefault(name, name_of(page))
     return [pytest.param(name, id=f"{name} in {page}") for name, page in sorted(first.items())]
+
+
+@pytest.mark.parametrize("name", found(SETTING, in_text=True))
+def test_the_setting_is_in_the_reference(name: str) -> None:
+    assert f"`{name}`" in SETTINGS.read_text() or name in OF_TESTS
 
 
 @pytest.mark.parametrize("target", found(MAKE))

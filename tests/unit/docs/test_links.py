@@ -54,6 +54,12 @@ def test_every_page_of_the_documentation_can_be_reached_from_its_index() -> None
     assert sorted(map(name_of, set(pages()) - reached)) == []
 
 
+def test_the_readme_links_to_the_record_of_every_decision() -> None:
+    records = {name_of(record) for record in (ROOT / "docs" / "adr").glob("*.md")}
+
+    assert records - set(links(ROOT / "README.md")) == set()
+
+
 def test_every_picture_is_one_that_the_command_takes() -> None:
     taken = {REQUEST, ANSWER} | {f"{name}.svg" for name in (*ALONE, *scenes(LocalStack()))}
 
