@@ -45,7 +45,7 @@ COPY pyproject.toml LICENSE ./
 # The API's kernels, and bytecode of exactly the modules that the processes load.
 RUN python -c 'import api.wiring, models.catalog; [*map(api.wiring.warm, models.catalog.PACKS)]' \
  && python -c 'import api.__main__, scripts.cli, scripts.demonstration' \
- && python -c 'import stream_agents.ingestion, stream_agents.decision'
+ && python -c 'import stream_agents.ingestion, stream_agents.decision, stream_agents.recorder'
 
 
 FROM python:3.11-slim

@@ -171,7 +171,7 @@ def _start_containers(settings: LocalStack, containers: docker.Containers, steps
     with steps.step("Kafka, Redis and PostgreSQL are started, and Kafka answers"):
         containers.launch(*docker.SERVERS)
         containers.await_answer("kafka", kafka_answers(settings.kafka_port))
-    with steps.step("the ingestion agent, the decision agent and the API are started"):
+    with steps.step("the agents, the recorder and the API are started"):
         containers.launch(*docker.OURS)
         containers.await_answer("api", http_answers(f"{settings.api}/ready"))
 

@@ -14,7 +14,7 @@ import msgspec
 from scripts.stack.settings import ROOT, CannotStart, LocalStack
 
 SERVERS = ("kafka", "redis", "postgres")
-OURS = ("ingestion", "decision", "api")
+OURS = ("ingestion", "decision", "recorder", "api")
 
 IMAGE = "centinela:latest"
 """As docker-compose.yml has it, unless CENTINELA_IMAGE says otherwise."""

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.timeout(900)  # building the image compiles the kernels
 BASE = "python:3.11-slim"
 IMAGE = "centinela:test"
 SERVERS = ("kafka", "redis", "postgres")
-OURS = ("api", "decision", "ingestion")
+OURS = ("api", "decision", "ingestion", "recorder")
 WITHIN_S = 120.0
 EVENTS = 3_000
 CONSUMER = "/opt/kafka/bin/kafka-console-consumer.sh"
@@ -199,6 +199,15 @@ def test_every_line_of_a_replay_has_its_outcome(stack: Project, sample: Path) ->
 
     account = json.loads(told.splitlines()[-1])
     assert (account["sent"], account["decided"], account["missing"]) == (EVENTS, EVENTS, 0)
+
+
+def test_every_answer_is_recorded(stack: Project) -> None:
+    stack.analyze({**ATTACK, "event_id": "recorded"})
+    found = "block|sql_injection\n"
+    asked = "select action, rules[1] from decisions where event_id = 'recorded'"
+    psql = ("sh", "-c", f'PGPASSWORD=$POSTGRES_PASSWORD psql -U centinela -Atc "{asked}"')
+
+    wait_until(lambda: stack.run("exec", "-T", "postgres", *psql) == found, stack.story)
 
 
 @pytest.mark.parametrize("by", ["compose", "script"])
