@@ -23,6 +23,7 @@ from stream_agents.explained import Explanation
 from stream_agents.explaining import explain_kept
 from stream_agents.explanation import Judges
 from stream_agents.kept import DecisionStore
+from stream_agents.recalled import Recalled
 from stream_agents.regimes import Current
 from stream_agents.sighting import TAKEN
 from stream_agents.stage import KeptDecision
@@ -38,6 +39,7 @@ class Explaining:
         events: `events.<pack>`.
         regime: Of the agents; read again where it has changed.
         load: Loads the champion that the agents judge by; raises `InvalidArtifact`.
+        recalled: Where an answer is looked for that is not kept; nowhere if None.
     """
 
     pack: DomainPack
@@ -45,15 +47,18 @@ class Explaining:
     events: Retained
     regime: Current
     load: Callable[[], Champion]
+    recalled: Recalled | None = None
     _loaded: Champion | None = field(default=None, init=False)
 
     async def explained(self, event_id: str) -> Explanation | None:
-        """None where no answer about the event is kept.
+        """None where no answer about the event is kept or recorded.
 
         Raises:
             Unavailable: The store does not answer.
         """
         kept = await self.kept.find(event_id)
+        if kept is None and self.recalled is not None:
+            kept = await self.recalled.find(event_id)
         if kept is None:
             return None
         await self.regime.refresh()

@@ -1,13 +1,14 @@
-"""How the API describes its route to decisions, with an example of what it answers."""
+"""How the API describes its routes to decisions, with an example of what it answers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
 
 from api.examples import EVENT
-from api.openapi import RouteDocs, answers, content, good, parameter
+from api.openapi import Described, RouteDocs, answers, content, good, parameter
 
 EXPLANATION: dict[str, Any] = {
     "event_id": "web-1-000042",
@@ -89,6 +90,7 @@ DECISIONS_PAGE: dict[str, Any] = {
     "decisions": [
         {
             "event_id": "web-1-000042",
+            "outcome": "decided",
             "entity": "203.0.113.7",
             "occurred_at": "2026-11-21T03:00:00.000Z",
             "decided_at": "2026-11-21T03:00:00.012Z",
@@ -126,29 +128,36 @@ DECISIONS: RouteDocs = {
             )
         },
     ),
-    "openapi_extra": {
-        "parameters": [
-            parameter("pack", "query", "The pack; `access` unless given.", "access", ALL_OR_ONE),
-            parameter("entity", "query", "Exactly this entity's.", "203.0.113.7", NOT_EMPTY),
-            parameter(
-                "action",
-                "query",
-                "What was done.",
-                "block",
-                {"type": "string", "enum": ["alert", "challenge", "block"]},
-            ),
-            parameter("since", "query", "RFC 3339, or how long ago: `2h`.", "2h"),
-            parameter(
-                "limit",
-                "query",
-                "Of one page.",
-                50,
-                {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
-            ),
-            parameter("cursor", "query", "The `next` of the page before.", "MTc5NTIzMDAwMDAxMi0w"),
-        ]
-    },
 }
+LISTED: tuple[Described, ...] = (
+    parameter("pack", "query", "The pack; `access` unless given.", "access", ALL_OR_ONE),
+    parameter("entity", "query", "Exactly this entity's.", "203.0.113.7", NOT_EMPTY),
+    parameter("since", "query", "RFC 3339, or how long ago: `2h`.", "2h"),
+    parameter(
+        "limit",
+        "query",
+        "Of one page.",
+        50,
+        {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+    ),
+    parameter("cursor", "query", "The `next` of the page before.", "MTc5NTIzMDAwMDAxMi0w"),
+)
+
+
+def decisions(actions: Sequence[str], outcomes: Sequence[str]) -> RouteDocs:
+    """Of the route to the list, where these actions and outcomes can be asked for."""
+    asked = [parameter("action", "query", "What was done.", "block", one_of(actions))]
+    if outcomes:
+        text = (
+            "How the events ended; what was allowed is told only if this or `action` asks for it."
+        )
+        asked.append(parameter("outcome", "query", text, "decided", one_of(outcomes)))
+    return {**DECISIONS, "openapi_extra": {"parameters": [*LISTED, *asked]}}
+
+
+def one_of(choices: Sequence[str]) -> Described:
+    return {"type": "string", "enum": list(choices)}
+
 
 DECISION: RouteDocs = {
     "summary": "Why an event was answered as it was",

@@ -98,14 +98,16 @@ class GivenDecision(msgspec.Struct, frozen=True):
     """An answer that was given; `/v1/decisions/{event_id}` tells all about it.
 
     Args:
-        occurred_at: When the event happened.
+        entity: Null for a dead event that could not be read.
+        occurred_at: When the event happened; null as above.
         decided_at: When it was answered.
         Others: as in `EventResult`.
     """
 
     event_id: str
-    entity: str
-    occurred_at: str
+    outcome: Literal["decided", "duplicate", "late", "dead"]
+    entity: str | None
+    occurred_at: str | None
     decided_at: str
     action: Literal["allow", "alert", "challenge", "block"] | None
     score: float | None
@@ -114,6 +116,8 @@ class GivenDecision(msgspec.Struct, frozen=True):
     reasons: Sequence[Reason]
     model: str | None
     policy: str | None
+    duplicate_of: str | UnsetType = UNSET
+    error: Fault | UnsetType = UNSET
 
 
 class Decisions(msgspec.Struct, frozen=True):

@@ -25,12 +25,15 @@ from models.catalog import PACKS
 from models.errors import Unavailable
 from models.pack import DomainPack
 from producer.publisher import Publisher
-from producer.records import events_topic
+from producer.records import decisions_topic, events_topic
 from producer.retained import KafkaRetained
 from producer.settings import Connections
 from producer.topics import ensure_topics
 from stream_agents.idempotency import RedisIdempotency
 from stream_agents.kept import RedisDecisions
+from stream_agents.postgres import Database
+from stream_agents.postgres_history import PostgresHistory
+from stream_agents.recalled import Recalled, Records
 from stream_agents.regime_store import RedisRegimes
 from stream_agents.regimes import Current, RegimeStore
 from stream_agents.results import READ_RETRIES, RedisReplies, connected
@@ -56,8 +59,16 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
     load = champions(settings, connections)
     keys = RedisIdempotency(connections.redis)
     closing: list[Close] = [keys.aclose, *(regime.aclose for regime in regimes.values())]
+    histories = histories_of(connections, closing)
     explaining = {
-        pack.name: explaining_of(pack, connections, regimes[pack.name], load[pack.name], closing)
+        pack.name: explaining_of(
+            pack,
+            connections,
+            regimes[pack.name],
+            load[pack.name],
+            histories.get(pack.name),
+            closing,
+        )
         for pack in PACKS
     }
     kafka = partial(require_topics, connections)
@@ -84,6 +95,7 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
         explaining=explaining,
         partitions=connections.partitions,
         keys=keys,
+        histories=histories,
         checks={"kafka": kafka, "redis": replies.ping, "champion": partial(readable, load)},
     )
     return create_app(settings, around, serving)
@@ -111,13 +123,27 @@ def explaining_of(
     connections: Connections,
     regimes: RegimeStore,
     load: Callable[[], Champion],
+    records: Records | None,
     closing: list[Close],
 ) -> Explaining:
     """What explains a pack's answers; it connects when it is first asked."""
     kept = RedisDecisions(connections.redis, pack.name)
-    events = KafkaRetained(connections.kafka, events_topic(pack.name), SILENCE_S)
-    closing += [kept.aclose, partial(asyncio.to_thread, events.close)]
-    return Explaining(pack, kept, events, Current(pack, regimes), load)
+    events, decisions = (
+        KafkaRetained(connections.kafka, topic(pack.name), SILENCE_S)
+        for topic in (events_topic, decisions_topic)
+    )
+    closing += [kept.aclose, *(partial(asyncio.to_thread, e.close) for e in (events, decisions))]
+    recalled = Recalled(records, decisions) if records else None
+    return Explaining(pack, kept, events, Current(pack, regimes), load, recalled)
+
+
+def histories_of(connections: Connections, closing: list[Close]) -> dict[str, PostgresHistory]:
+    """By pack, all that is recorded; empty where nothing is. It connects when it is first asked."""
+    if not connections.postgres:
+        return {}
+    database = Database(connections.postgres)
+    closing.append(database.aclose)
+    return {pack.name: PostgresHistory(database, pack.name) for pack in PACKS}
 
 
 async def attempt(check: Check) -> None:

@@ -21,14 +21,20 @@ COLUMNS = ("answered", "client", "event", "action", "score", "reasons")
 PAGE = 200
 """The most that the API gives at once."""
 
-Action = Literal["alert", "challenge", "block"]
+Action = Literal["allow", "alert", "challenge", "block"]
+Ended = Literal["decided", "duplicate", "late", "dead", "any"]
 
 
 @decisions.command("list")
 def list_decisions(
     pack: Annotated[str, typer.Option(help="The domain.")] = "access",
     entity: Annotated[str, typer.Option(help="Exactly this one's: a client's address.")] = "",
-    action: Annotated[Action | None, typer.Option(help="Only these.")] = None,
+    action: Annotated[
+        Action | None, typer.Option(help="Only these; allow is told where all is recorded.")
+    ] = None,
+    outcome: Annotated[
+        Ended | None, typer.Option(help="How events ended; where all is recorded.")
+    ] = None,
     since: Annotated[
         str, typer.Option(help="Answered so long ago at most (2h), or since then (RFC 3339).")
     ] = "",
@@ -38,13 +44,16 @@ def list_decisions(
 ) -> None:
     """The newest answers other than allow, asked of the API, the newest first.
 
+    Where CENTINELA_POSTGRES says that all is recorded, others can be asked for too.
+
     \b
     Examples:
       centinela decisions list
       centinela decisions list --action block --since 2h
       centinela decisions list --entity 203.0.113.7 --limit 500 -o json
+      centinela decisions list --entity 203.0.113.7 --outcome any
     """
-    asked = {"pack": pack, "entity": entity, "action": action, "since": since}
+    asked = {"pack": pack, "entity": entity, "action": action, "outcome": outcome, "since": since}
     given = {name: value for name, value in asked.items() if value}
     found = list(islice(every_decision(given, min(limit + 1, PAGE)), limit + 1))
     if output is Output.JSON:
@@ -67,12 +76,18 @@ def every_decision(given: Mapping[str, str], page: int) -> Iterator[dict[str, An
 
 
 def row(decision: Mapping[str, Any]) -> tuple[str | Text, ...]:
-    action, score = decision["action"] or "", decision["score"]
+    action, score = decision["action"] or decision["outcome"], decision["score"]
     return (
         decision["decided_at"],
-        decision["entity"],
+        decision["entity"] or "",
         decision["event_id"],
         Text(action, style=STYLES.get(action, "")),
         "" if score is None else f"{score:.2f}",
-        "; ".join(reason["text"] for reason in decision["reasons"]),
+        why(decision),
     )
+
+
+def why(decision: Mapping[str, Any]) -> str:
+    if "error" in decision:
+        return str(decision["error"]["detail"])
+    return "; ".join(reason["text"] for reason in decision["reasons"])

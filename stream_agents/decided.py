@@ -25,6 +25,7 @@ class Brief(msgspec.Struct):
 
     entity: str = ""
     action: str = ""
+    outcome: str = ""
 
 
 BRIEF = msgspec.json.Decoder(Brief)
@@ -64,6 +65,8 @@ class Wanted:
         since_ms: Given at this time or later, milliseconds since 1970.
         limit: The most that are wanted.
         cursor: Of the page before; None for the newest.
+        outcome: How the events ended, or `any`. Where neither this nor an action is given, what was
+            answered with another action than allow.
     """
 
     entity: str | None = None
@@ -71,6 +74,7 @@ class Wanted:
     since_ms: int | None = None
     limit: int = 50
     cursor: str | None = None
+    outcome: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,10 @@ class Page:
 class History(Protocol):
     """The answers of one pack."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it holds all outcomes; if not, only what was answered other than allow."""
+
     async def newest(self, wanted: Wanted) -> Page:
         """A page of them. What is answered meanwhile neither shifts nor repeats the pages.
 
@@ -122,7 +130,12 @@ async def page_of(entries: AsyncIterator[tuple[Position, KeptDecision]], wanted:
 
 
 def is_wanted(line: bytes, wanted: Wanted) -> bool:
-    if wanted.entity is None and wanted.action is None:
+    asked = wanted.entity, wanted.action, wanted.outcome
+    if asked == (None, None, None):
         return True
     brief = BRIEF.decode(line)
-    return wanted.entity in (None, brief.entity) and wanted.action in (None, brief.action)
+    return (
+        wanted.entity in (None, brief.entity)
+        and wanted.action in (None, brief.action)
+        and wanted.outcome in (None, "any", brief.outcome)
+    )

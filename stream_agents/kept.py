@@ -75,6 +75,8 @@ class MemoryDecisions:
         now_ms: When a decision is kept, milliseconds since 1970.
     """
 
+    is_complete = False
+
     def __init__(self, most: int = MOST, now_ms: Callable[[], int] = clock_ms) -> None:
         self.kept: dict[str, KeptDecision] = {}
         self._positions: dict[str, Position] = {}
@@ -122,6 +124,8 @@ class RedisDecisions:
     Args:
         most: How many are kept.
     """
+
+    is_complete = False
 
     def __init__(self, url: str, pack: str, most: int = MOST) -> None:
         self._keys = (f"decisions:{{{pack}}}", f"decision-index:{{{pack}}}")

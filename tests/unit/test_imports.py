@@ -26,7 +26,7 @@ CLIENTS = {
 
 WITHOUT_FAUST = (
     *("engine", "worker", "stage", "memory", "embedded", "results", "lines", "outcomes", "warm"),
-    *("recording", "postgres", "postgres_records", "postgres_history", "forgetting"),
+    *("recording", "postgres", "postgres_records", "postgres_history", "recalled", "forgetting"),
     *("kept", "keeping", "explanation", "explaining", "searching", "rederivation", "sighting"),
 )
 """Of stream_agents: these run, and are tested and simulated, without a server."""

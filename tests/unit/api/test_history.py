@@ -11,12 +11,14 @@ from api.decisions import Explaining
 from api.decisions_openapi import DECISIONS_PAGE
 from api.schemas import Decisions
 from models.catalog import pack_named
+from models.contracts import ActionTaken
 from models.errors import InvalidArtifact, Unavailable
 from producer.instants import micros
 from stream_agents.decided import Page, Wanted
 from stream_agents.kept import MemoryDecisions
 from stream_agents.memory import MemoryBroker, MemoryRetained
 from stream_agents.regimes import Current, MemoryRegimes
+from stream_agents.stage import KeptDecision
 from tests.unit.api.loopback import Api, api
 from tests.unit.stream_agents.pipeline import EVENTS, PACK, Pipeline, attack, line
 
@@ -139,6 +141,92 @@ async def test_a_history_that_is_away_is_unavailable() -> None:
     answer = await asking(Away()).client.get("/v1/decisions")
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+class All(MemoryDecisions):
+    """Whatever is written to it."""
+
+    is_complete = True
+
+
+async def with_all(*answers: ActionTaken) -> Api:
+    store = All()
+    await store.keep(
+        [KeptDecision(each.event_id, "", None, msgspec.json.encode(each)) for each in answers]
+    )
+    return asking(store)
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("action=allow", ["a"]),
+        ("outcome=late", ["l"]),
+        ("outcome=dead", ["0-1-2"]),
+        ("outcome=duplicate", ["d"]),
+        ("outcome=decided&action=allow", ["a"]),
+        ("outcome=any", ["0-1-2", "l", "d", "a"]),
+    ],
+)
+async def test_where_all_is_recorded_all_can_be_asked_for(query: str, ids: list[str]) -> None:
+    to = await with_all(
+        ActionTaken("a", "decided", "allow", "e"),
+        ActionTaken("d", "duplicate", entity="e", duplicate_of="a"),
+        ActionTaken("l", "late", entity="e"),
+        ActionTaken("0-1-2", "dead"),
+    )
+    answer = await to.client.get(f"/v1/decisions?{query}")
+
+    assert answer.status_code == 200, answer.text
+    assert [each["event_id"] for each in answer.json()["decisions"]] == ids
+
+
+async def test_an_outcome_without_an_action_tells_why() -> None:
+    to = await with_all(
+        ActionTaken("d", "duplicate", None, "e", "2026-11-21T03:00:00Z", duplicate_of="a"),
+        ActionTaken("0-1-2", "dead", error="DecodeError: " + "x" * 5_000),
+    )
+    dead, repeat = (await to.client.get("/v1/decisions?outcome=any")).json()["decisions"]
+
+    assert (dead["outcome"], dead["entity"], dead["occurred_at"]) == ("dead", None, None)
+    assert dead["error"]["detail"].startswith("DecodeError: x")
+    assert len(dead["error"]["detail"]) < 1_000
+    assert "duplicate_of" not in dead
+    assert (repeat["outcome"], repeat["duplicate_of"], repeat["action"]) == ("duplicate", "a", None)
+    assert "error" not in repeat
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("outcome=allowed", "outcome must be one of decided, duplicate, late, dead, any"),
+        ("outcome=late&outcome=dead", "each at most once"),
+        ("action=none", "action must be one of allow, alert, challenge, block"),
+    ],
+)
+async def test_where_all_is_recorded_not_anything_can_be_meant(query: str, detail: str) -> None:
+    answer = await (await with_all()).client.get(f"/v1/decisions?{query}")
+
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-parameter")
+    assert detail in answer.json()["detail"]
+
+
+async def test_an_outcome_cannot_be_asked_for_where_only_the_newest_are_kept(to: Api) -> None:
+    answer = await to.client.get("/v1/decisions?outcome=late")
+
+    assert answer.status_code == 400
+    assert "the parameters are" in answer.json()["detail"]
+
+
+async def test_the_description_says_what_can_be_asked_for(to: Api) -> None:
+    async def choices(api: Api) -> dict[str, list[str]]:
+        described = (await api.client.get("/openapi.json")).json()["paths"]["/v1/decisions"]["get"]
+        return {each["name"]: each["schema"].get("enum", []) for each in described["parameters"]}
+
+    of_kept, of_all = await choices(to), await choices(await with_all())
+
+    assert set(of_all) - set(of_kept) == {"outcome"}
+    assert set(of_all["action"]) - set(of_kept["action"]) == {"allow"}
 
 
 def test_the_example_is_what_we_send() -> None:

@@ -24,6 +24,7 @@ class Api:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, list[str]]] = []
+        self.given: dict[str, Any] = dict(DECISIONS_PAGE["decisions"][0])
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,8 +43,7 @@ class Api:
     def page(self, query: dict[str, list[str]]) -> dict[str, Any]:
         first, limit = int(query.get("cursor", ["0"])[0]), int(query["limit"][0])
         last = min(first + limit, KEPT)
-        [given] = DECISIONS_PAGE["decisions"]
-        kept = [given | {"event_id": f"web-{number}"} for number in range(first, last)]
+        kept = [self.given | {"event_id": f"web-{number}"} for number in range(first, last)]
         return DECISIONS_PAGE | {"decisions": kept, "next": str(last) if last < KEPT else None}
 
 
@@ -109,9 +109,27 @@ def test_a_row_has_when_who_what_and_why(api: Api) -> None:
     ]
 
 
-def test_an_action_that_is_not_kept_is_refused(api: Api) -> None:
-    ended = CliRunner().invoke(cli, ["decisions", "list", "--action", "allow"])
+@pytest.mark.parametrize("option", ["--action", "--outcome"])
+def test_what_cannot_be_meant_is_refused(api: Api, option: str) -> None:
+    ended = CliRunner().invoke(cli, ["decisions", "list", option, "allowed"])
 
     assert ended.exit_code == 2
-    assert "'alert', 'challenge', 'block'" in ended.stderr
+    assert "'allow', 'alert'" in ended.stderr or "'decided', 'duplicate'" in ended.stderr
     assert api.asked == []
+
+
+def test_a_row_without_an_action_has_its_outcome_and_the_error(api: Api) -> None:
+    dead = {
+        "event_id": "0-1-2",
+        "outcome": "dead",
+        "entity": None,
+        "action": None,
+        "score": None,
+        "error": {"detail": "no JSON"},
+    }
+    api.given |= dead
+    [line] = [line for line in run("--outcome", "any").stdout.splitlines() if "web-0" in line]
+
+    assert api.asked[0]["outcome"] == ["any"]
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells[1:] == ["", "web-0", "dead", "", "no JSON"]
