@@ -90,7 +90,7 @@ def test_each_call_in_the_documentation_can_be_typed(line: str) -> None:
     [
         "centinela replay access.log --spede 60x",
         "centinela nonsense",
-        "centinela decisions list --action allow",
+        "centinela decisions list --action allowed",
         "centinela dead-letters show",
     ],
 )
