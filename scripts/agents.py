@@ -1,4 +1,4 @@
-"""What the two agents tell about themselves, read from their `/health` and `/metrics`."""
+"""What the agents tell about themselves, read from their `/health` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ class AgentState:
 
 
 def agents_of(settings: LocalStack) -> tuple[AgentState, ...]:
-    ports = {"ingestion": settings.ingestion_port, "decision": settings.decision_port}
-    return tuple(agent_at(name, port, settings.api) for name, port in ports.items())
+    return tuple(agent_at(name, port, settings.api) for name, port in settings.agent_ports.items())
 
 
 def agent_at(name: str, port: int, api: str) -> AgentState:

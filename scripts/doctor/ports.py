@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scripts.doctor.finding import Finding, State
 from scripts.stack.health import http_status, kafka_answers, redis_answers
 from scripts.stack.pids import PidFolder
-from scripts.stack.ports import PORTS, free_ports, holder, is_free
+from scripts.stack.ports import free_ports, holder, is_free, ports_of
 from scripts.stack.settings import LocalStack
 
 
@@ -30,7 +30,7 @@ class Held:
 
 def ports(settings: LocalStack) -> Iterator[Finding]:
     ours = {entry.pid: entry.name for entry in PidFolder(settings.run).running()}
-    wanted = PORTS[settings.stack]
+    wanted = ports_of(settings)
     for (setting, what), spare in zip(wanted.items(), free_ports(len(wanted)), strict=True):
         number = getattr(settings, setting)
         held = None if is_free(number) else held_now(setting, number, ours)

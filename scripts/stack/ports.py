@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scripts.stack.settings import CannotStart, LocalStack
@@ -28,10 +28,17 @@ DOCKER = {"kafka_port": "Kafka", "api_port": "API"}
 PORTS = {"native": NATIVE, "docker": DOCKER, "embedded": {"api_port": "API"}}
 """By stack and setting, who listens."""
 
+RECORDER = {"recorder_port": "metrics of the recorder"}
+
+
+def ports_of(settings: LocalStack) -> Mapping[str, str]:
+    """By setting, who listens in this stack."""
+    return PORTS[settings.stack] | (RECORDER if settings.has_recorder else {})
+
 
 def require_free_ports(settings: LocalStack) -> None:
     """Raise CannotStart with a line that names the port, its holder and the way out."""
-    for setting, what in PORTS[settings.stack].items():
+    for setting, what in ports_of(settings).items():
         port = getattr(settings, setting)
         if not is_free(port):
             raise CannotStart(

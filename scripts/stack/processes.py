@@ -12,11 +12,11 @@ from scripts.stack.supervisor import Child
 
 def agents_and_api(settings: LocalStack) -> tuple[Child, ...]:
     """In the order in which they are started; ended in the reverse, the door first."""
-    return (
-        _child(settings, "ingestion", "stream_agents.ingestion", _health(settings.ingestion_port)),
-        _child(settings, "decision", "stream_agents.decision", _health(settings.decision_port)),
-        _child(settings, "api", "api", f"{settings.api}/ready"),
-    )
+    agents = [
+        _child(settings, name, f"stream_agents.{name}", f"http://127.0.0.1:{port}/health")
+        for name, port in settings.agent_ports.items()
+    ]
+    return (*agents, _child(settings, "api", "api", f"{settings.api}/ready"))
 
 
 def environment(settings: LocalStack) -> Mapping[str, str]:
@@ -26,6 +26,8 @@ def environment(settings: LocalStack) -> Mapping[str, str]:
         "CENTINELA_REDIS": settings.redis,
         "CENTINELA_INGESTION_PORT": str(settings.ingestion_port),
         "CENTINELA_DECISION_PORT": str(settings.decision_port),
+        "CENTINELA_RECORDER_PORT": str(settings.recorder_port),
+        "CENTINELA_POSTGRES": settings.postgres,
         "CENTINELA_API_PORT": str(settings.api_port),
         "PYTHONUNBUFFERED": "1",
     }
@@ -39,7 +41,3 @@ def _child(settings: LocalStack, name: str, module: str, health: str) -> Child:
         http_answers(health),
         environment(settings),
     )
-
-
-def _health(port: int) -> str:
-    return f"http://127.0.0.1:{port}/health"

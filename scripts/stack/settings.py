@@ -37,6 +37,8 @@ class LocalStack(BaseSettings):
         api_port: Port to listen on.
         ingestion_port: Where the ingestion agent answers `/metrics` and `/health`.
         decision_port: Where the decision agent answers them.
+        recorder_port: Where the recorder answers them.
+        postgres: Where all answers are recorded; nothing is, and no recorder started, unless given.
         started: Unix time at which the user's command was given, for `first detection after`.
     """
 
@@ -50,6 +52,8 @@ class LocalStack(BaseSettings):
     api_port: int = Field(8080, gt=0, lt=65536)
     ingestion_port: int = Field(9101, gt=0, lt=65536)
     decision_port: int = Field(9102, gt=0, lt=65536)
+    recorder_port: int = Field(9103, gt=0, lt=65536)
+    postgres: str = ""
     started: float | None = None
 
     @property
@@ -71,6 +75,17 @@ class LocalStack(BaseSettings):
     @property
     def redis(self) -> str:
         return f"redis://127.0.0.1:{self.redis_port}/0"
+
+    @property
+    def has_recorder(self) -> bool:
+        """Whether a recorder is among the processes of this machine."""
+        return self.stack == "native" and bool(self.postgres)
+
+    @property
+    def agent_ports(self) -> dict[str, int]:
+        """By agent, where it answers `/health`; in the order in which they are started."""
+        ports = {"ingestion": self.ingestion_port, "decision": self.decision_port}
+        return ports | ({"recorder": self.recorder_port} if self.has_recorder else {})
 
     @property
     def connections(self) -> Connections:
