@@ -94,7 +94,7 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres:secret@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://postgres:secret@127.0.0.1:{self.port}/centinela"
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -129,11 +129,12 @@ def postgres() -> Iterator[Postgres]:
     (port,) = free_ports(1)
     container = _image(POSTGRES_IMAGE).with_bind_ports(5432, port)
     container.with_env("POSTGRES_PASSWORD", "secret")
-    # Not every build of the image has the locale that makes this its default.
-    container.with_env("POSTGRES_INITDB_ARGS", "--encoding=UTF8")
+    # Not every build of the image has the locale that makes UTF-8 its default.
+    database = "createdb -U postgres -T template0 -E UTF8 --locale=C centinela"
     with container:
         server = Postgres(container, port)
         server.await_answer()
+        assert container.exec(database).exit_code == 0
         yield server
 
 

@@ -68,9 +68,7 @@ def test_no_maven_is_told(path: Path) -> None:
         software.kafka_jars("/usr/bin/java")
 
 
-def test_no_maven_is_told_before_anything_is_fetched_or_started(
-    path: Path, tmp_path: Path
-) -> None:
+def test_no_maven_is_told_before_anything_is_fetched_or_started(path: Path, tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "run", lambda _: None)
 
     with pytest.raises(NotToBeHad, match=r"there is no mvn on PATH"):
