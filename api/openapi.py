@@ -76,15 +76,17 @@ def problem_example(kind: str) -> Described:
 
 
 def parameter(
-    name: str, where: str, text: str, example: Any, schema: Described | None = None
+    name: str, where: str, text: str, example: Any = None, schema: Described | None = None
 ) -> Described:
+    """Without an example where a page that fills it in would send the same again and again."""
+    shown = {} if example is None else {"example": example}
     return {
         "name": name,
         "in": where,
         "description": text,
         "required": where == "path",
         "schema": schema or {"type": "string"},
-        "example": example,
+        **shown,
     }
 
 

@@ -64,9 +64,9 @@ PARAMETERS = [
     parameter(
         "Idempotency-Key",
         "header",
-        "Sent again under the same key, the same body is taken once. Kept for a day.",
-        "8e03978e-40d5-43e8-bc93-6894a57f9324",
-        {"type": "string", "pattern": KEY},
+        "A name of your own for this very body, such as a UUID: sent again under the same key, it "
+        "is taken once; another body under it is refused. Kept for a day.",
+        schema={"type": "string", "pattern": KEY},
     ),
     parameter("X-Request-ID", "header", "Correlation id; echoed, logged, sent along.", "web-1-77"),
 ]

@@ -13,6 +13,7 @@ from scripts.stack.health import TIMEOUT_S, http_status
 from scripts.stack.settings import LocalStack
 
 READY, STARTING, SILENT = "ready", "starting", "does not answer"
+CONTAINED = "in a container, if at all: docker compose ps"
 STATES = {200: READY, 503: STARTING}
 
 LAG = "centinela_lag_records"
@@ -24,7 +25,7 @@ class AgentState:
     """How an agent does.
 
     Args:
-        state: ready, starting or "does not answer".
+        state: ready, starting, "does not answer", or where to ask for it.
         lag: Records that wait to be folded; None where it does not say.
         events: By outcome, since its log was first folded.
     """
@@ -36,6 +37,8 @@ class AgentState:
 
 
 def agents_of(settings: LocalStack) -> tuple[AgentState, ...]:
+    if settings.stack == "docker":  # whose agents publish no port
+        return tuple(AgentState(name, CONTAINED) for name in settings.agent_ports)
     return tuple(agent_at(name, port, settings.api) for name, port in settings.agent_ports.items())
 
 

@@ -130,11 +130,11 @@ def postgres() -> Iterator[Postgres]:
     container = _image(POSTGRES_IMAGE).with_bind_ports(5432, port)
     container.with_env("POSTGRES_PASSWORD", "secret")
     # Not every build of the image has the locale that makes UTF-8 its default.
-    database = "createdb -U postgres -T template0 -E UTF8 --locale=C centinela"
+    create = "PGPASSWORD=secret createdb -U postgres -T template0 -E UTF8 --locale=C centinela"
     with container:
         server = Postgres(container, port)
         server.await_answer()
-        assert container.exec(database).exit_code == 0
+        assert container.exec(["sh", "-c", create]).exit_code == 0
         yield server
 
 

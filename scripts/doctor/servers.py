@@ -11,7 +11,7 @@ from models.errors import Unavailable
 from producer.records import DEAD_LETTER, actions_topic, decisions_topic, events_topic
 from producer.settings import Connections
 from producer.topics import partition_counts
-from scripts.agents import READY, SILENT, AgentState, agents_of
+from scripts.agents import CONTAINED, READY, SILENT, AgentState, agents_of
 from scripts.doctor.finding import Finding, State
 from scripts.stack.health import TIMEOUT_S, is_listening
 from scripts.stack.settings import LocalStack
@@ -71,6 +71,8 @@ def agent_is(agent: AgentState, started: bool) -> Finding:
     name = f"{agent.name} agent"
     if agent.state == SILENT:
         return silent(name, "its port for metrics", started)
+    if agent.state == CONTAINED:
+        return Finding(name, State.OFF, f"{CONTAINED} tells its health")
     lag = "" if agent.lag is None else f", {agent.lag:,} records behind"
     if agent.state == READY:
         return Finding(name, State.OK, f"ready{lag}")

@@ -10,9 +10,19 @@ from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
 from feature_store.fence import Fence
-from scripts.agents import READY, SILENT, STARTING, AgentState, agent_at, figures
+from scripts.agents import (
+    CONTAINED,
+    READY,
+    SILENT,
+    STARTING,
+    AgentState,
+    agent_at,
+    agents_of,
+    figures,
+)
 from scripts.cli import cli
 from scripts.stack.ports import free_ports
+from scripts.stack.settings import LocalStack
 from stream_agents.metrics import StageMetrics
 from tests.unit.scripts.test_cli import PORTS, answering
 
@@ -52,6 +62,12 @@ def test_agents_within_the_apis_process_are_found_there() -> None:
 
     assert (found.state, found.lag, found.events["decided"]) == (READY, 7, 100)
     assert other == AgentState("ingestion", SILENT)
+
+
+def test_agents_in_containers_are_not_said_to_be_silent() -> None:
+    settings = LocalStack.model_validate({"stack": "docker"})
+
+    assert {agent.state for agent in agents_of(settings)} == {CONTAINED}
 
 
 def test_a_stack_that_is_not_there_is_told_and_is_exit_code_1(

@@ -10,7 +10,7 @@ import pytest
 
 from models.errors import Unavailable
 from producer.settings import Connections
-from scripts.agents import READY, SILENT, STARTING, AgentState
+from scripts.agents import CONTAINED, READY, SILENT, STARTING, AgentState
 from scripts.doctor.finding import State
 from scripts.doctor.ports import Held, port
 from scripts.doctor.servers import agent_is, api, kafka, parts_of, topics
@@ -82,6 +82,7 @@ def test_topics_have_the_partitions_that_are_set(
         (AgentState("ingestion", STARTING), True, State.WARNING),
         (AgentState("ingestion", SILENT), True, State.FAILED),
         (AgentState("ingestion", SILENT), False, State.OFF),
+        (AgentState("ingestion", CONTAINED), False, State.OFF),
     ],
 )
 def test_an_agent(agent: AgentState, started: bool, state: State) -> None:
