@@ -38,17 +38,23 @@ START_WITHIN_S = 60.0
 PORT_SETTING = {
     "ingestion": "CENTINELA_INGESTION_PORT",
     "decision": "CENTINELA_DECISION_PORT",
+    "recorder": "CENTINELA_RECORDER_PORT",
 }
 
 
 @dataclass(slots=True)
 class Agent:
-    """One agent's process; started again as a supervisor would."""
+    """One agent's process; started again as a supervisor would.
+
+    Args:
+        postgres: Where a recorder writes.
+    """
 
     name: str
     stack: Stack
     folder: Path
     instance: str = ""
+    postgres: str = ""
     port: int = field(default_factory=lambda: free_ports(1)[0])
     process: subprocess.Popen[bytes] | None = None
 
@@ -57,6 +63,7 @@ class Agent:
             **os.environ,
             "CENTINELA_KAFKA": self.stack.kafka,
             "CENTINELA_REDIS": self.stack.redis,
+            "CENTINELA_POSTGRES": self.postgres,
             "CENTINELA_INSTANCE": self.instance or f"{self.name}-1",
             PORT_SETTING[self.name]: str(self.port),
         }
