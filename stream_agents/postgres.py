@@ -12,8 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
-from models.errors import Unavailable
+from models.errors import InvalidSource, Unavailable
 
 CONNECTIONS = 4
 WITHIN_S = 10.0
@@ -45,10 +46,13 @@ class Database:
         url: `postgresql://user@host:port/name`; what it leaves out is taken from libpq's own
             variables, such as PGPASSWORD.
         most: Connections at a time; who comes then waits for one.
+
+    Raises:
+        InvalidSource: The URL cannot be read; it is not repeated, since it may hold a password.
     """
 
     def __init__(self, url: str, most: int = CONNECTIONS) -> None:
-        self._url = url
+        self._url = readable(url)
         self._turns = asyncio.Semaphore(most)
         self._idle: list[Connection] = []
 
@@ -105,6 +109,16 @@ class Database:
             client_encoding="utf8",
             options=f"-c idle_in_transaction_session_timeout={limit}",
         )
+
+
+def readable(url: str) -> str:
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise InvalidSource(
+            "CENTINELA_POSTGRES must be a URL, postgresql://user@host:port/name"
+        ) from None
+    return url
 
 
 def is_silent(connection: Connection) -> bool:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from feature_store.fence import Commit, Fence, OnlineStore, StoreUnavailable, Turn
 from models.contracts import ActionTaken, Reason
-from models.errors import Unavailable
+from models.errors import InvalidSource, Unavailable
 from producer.records import Record
-from stream_agents import forgetting, postgres_records
+from stream_agents import forgetting, postgres_records, recorder
 from stream_agents.forgetting import forget
 from stream_agents.memory import MemoryStore
 from stream_agents.outcomes import ENCODER
@@ -392,6 +392,26 @@ async def test_forgetting_goes_on_beside_whatever_is_done(
                 await asyncio.sleep(0.01)
 
     assert (await store.load(0))[0] == b"3"
+
+
+@pytest.mark.parametrize(
+    "url", ["postgressql://x:secret@h/x", "redis://x:secret@h", "postgresql://x:secret@h/x?y", "h"]
+)
+def test_what_is_no_url_is_told_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidSource) as told:
+        Database(url)
+
+    assert str(told.value).startswith("CENTINELA_POSTGRES must be a URL")
+    assert "secret" not in str(told.value)
+
+
+def test_a_recorder_that_is_not_told_where_to_write_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CENTINELA_POSTGRES", raising=False)
+
+    with pytest.raises(SystemExit, match="CENTINELA_POSTGRES must say where to write"):
+        recorder.main()
 
 
 def test_arrays_hold_all_rows_and_are_small() -> None:
