@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 import msgspec
 
 from scripts.stack.settings import ROOT, CannotStart, LocalStack
+from scripts.stack.waiting import held_in_time
 
 SERVERS = ("kafka", "redis", "postgres")
 OURS = ("ingestion", "decision", "recorder", "api")
@@ -20,7 +21,6 @@ IMAGE = "centinela:latest"
 """As docker-compose.yml has it, unless CENTINELA_IMAGE says otherwise."""
 
 START_WITHIN_S = 120.0
-LOOK_EVERY_S = 0.1
 INSPECT_EVERY_S = 2.0
 LAST_LINES = 5
 LONGEST_WORDS = 300
@@ -123,13 +123,7 @@ class Containers:
 
     def wait_until(self, holds: Callable[[], bool], within_s: float) -> bool:
         """Whether it held in time."""
-        deadline = time.monotonic() + within_s
-        while not holds():
-            if time.monotonic() > deadline:
-                return False
-            self.check()
-            time.sleep(LOOK_EVERY_S)
-        return True
+        return held_in_time(holds, within_s, self.check)
 
     def stop(self) -> None:
         """End and remove the containers; the volumes stay."""

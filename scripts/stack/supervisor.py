@@ -15,11 +15,11 @@ from pathlib import Path
 
 from scripts.stack.pids import PidFolder
 from scripts.stack.settings import ROOT, CannotStart
+from scripts.stack.waiting import LOOK_EVERY_S, held_in_time
 
 LAST_LINES = 5
 LONGEST_WORDS = 200
 FULL_LOG_BYTES = 16 * 1024 * 1024
-LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,7 @@ class Supervisor:
 
     def wait_until(self, holds: Callable[[], bool], within_s: float) -> bool:
         """Whether it held in time; meanwhile our processes are kept alive."""
-        deadline = time.monotonic() + within_s
-        while not holds():
-            if time.monotonic() > deadline:
-                return False
-            self.check()
-            time.sleep(LOOK_EVERY_S)
-        return True
+        return held_in_time(holds, within_s, self.check)
 
     def stop(self) -> None:
         """End all, the last started first."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ import pytest
 from scripts.showcase import ATTACKS
 from scripts.stack.ports import free_ports, is_free
 from scripts.stack.settings import ROOT
+from tests.e2e.commands import Command
 
 WITHIN_S = 160.0
 """Where no kernel is compiled yet, that alone takes a minute."""
@@ -32,21 +33,11 @@ PORTS = ("KAFKA", "KAFKA_CONTROLLER", "REDIS", "INGESTION", "DECISION", "API")
 SMALL = ("--events", "2000")
 
 
-@dataclass(frozen=True, slots=True)
-class Demo:
+@dataclass(frozen=True)
+class Demo(Command):
     """A run of the command on a port of its own."""
 
-    process: subprocess.Popen[bytes]
-    folder: Path
     port: int
-
-    @property
-    def shown(self) -> str:
-        return (self.folder / "stdout").read_text()
-
-    @property
-    def said(self) -> str:
-        return (self.folder / "stderr").read_text()
 
     @property
     def complaints(self) -> str:
@@ -57,20 +48,6 @@ class Demo:
     @property
     def api(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    def await_line(self, line: str) -> None:
-        self.wait_until(lambda: line in self.said)
-
-    def wait_until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + WITHIN_S
-        while not holds():
-            assert self.process.poll() is None, f"ended: {self.shown} {self.said}"
-            assert time.monotonic() < deadline, f"still waiting: {self.shown} {self.said}"
-            time.sleep(0.05)
-
-    def ended(self) -> int:
-        """The exit code."""
-        return self.process.wait(WITHIN_S)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command, beside it."""
@@ -99,7 +76,7 @@ def started(
             stderr=complaints,
         )
     try:
-        yield Demo(process, folder, int(settings["CENTINELA_API_PORT"]))
+        yield Demo(process, folder, WITHIN_S, int(settings["CENTINELA_API_PORT"]))
     finally:
         if process.poll() is None:
             process.kill()

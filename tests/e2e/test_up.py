@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,27 +20,18 @@ from scripts.stack.health import http_answers
 from scripts.stack.pids import PidFolder, is_running
 from scripts.stack.ports import free_ports, is_free
 from scripts.stack.settings import ROOT, CannotStart
+from tests.e2e.commands import Command
 
 PORTS = ("KAFKA", "KAFKA_CONTROLLER", "REDIS", "INGESTION", "DECISION", "API")
 CHILDREN = {"kafka", "redis", "ingestion", "decision", "api"}
 WITHIN_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Up:
-    """A run of the command, in a folder and on ports of its own."""
+@dataclass(frozen=True)
+class Up(Command):
+    """A run of the command, with its folder as its home and on ports of its own."""
 
-    process: subprocess.Popen[bytes]
-    home: Path
     ports: dict[str, int]
-
-    @property
-    def shown(self) -> str:
-        return (self.home / "stdout").read_text()
-
-    @property
-    def said(self) -> str:
-        return (self.home / "stderr").read_text()
 
     @property
     def complaints(self) -> str:
@@ -50,27 +41,13 @@ class Up:
 
     @property
     def pids(self) -> PidFolder:
-        return PidFolder(self.home / "run")
+        return PidFolder(self.folder / "run")
 
     def pid(self, name: str) -> int | None:
         return next((entry.pid for entry in self.pids.running() if entry.name == name), None)
 
     def answers(self, port: str, path: str) -> bool:
         return http_answers(f"http://127.0.0.1:{self.ports[port]}{path}")()
-
-    def await_line(self, line: str) -> None:
-        self.wait_until(lambda: line in self.said)
-
-    def wait_until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + WITHIN_S
-        while not holds():
-            assert self.process.poll() is None, f"ended: {self.shown} {self.said}"
-            assert time.monotonic() < deadline, f"still waiting: {self.shown} {self.said}"
-            time.sleep(0.05)
-
-    def ended(self) -> int:
-        """The exit code."""
-        return self.process.wait(WITHIN_S)
 
     def assert_nothing_is_left(self) -> None:
         assert self.pids.running() == []
@@ -92,7 +69,7 @@ def started(home: Path, **environment: str) -> Iterator[Up]:
             stderr=said,
         )
     try:
-        yield Up(process, home, ports)
+        yield Up(process, home, WITHIN_S, ports)
     finally:
         if process.poll() is None:
             process.terminate()
