@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from scripts.bench.contenders.contender import Contender
+from scripts.bench.contenders.ours import centinelas
+from scripts.bench.contenders.python import python_programs
 
 
 def contenders() -> tuple[Contender, ...]:
-    return ()
+    return (*centinelas(), *python_programs())

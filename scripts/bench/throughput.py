@@ -1,0 +1,300 @@
+"""Contenders one after another on a topic that is filled: events/s and CPU on one core.
+
+    python -m scripts.bench.throughput --rounds 3 --only centinela,plain
+
+Broker, Redis and this harness run on core 0, the contender with all its threads on core 1. What
+counts is what comes out: events answered between the end of the warm-up and the last look.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import redis
+import typer
+
+from producer.records import events_topic
+from scripts.bench import usage
+from scripts.bench.answers import Counted, counted
+from scripts.bench.contenders.catalog import contenders
+from scripts.bench.contenders.contender import Contender, Job, NotHad
+from scripts.bench.contenders.ours import OUT_TOPIC
+from scripts.bench.servers import Servers, servers
+from scripts.bench.topics import Ends, fill, make_topic
+from scripts.bench.workload import Workload, workload
+from scripts.stack.settings import LocalStack
+
+PARTITIONS = 4
+LOOK_EVERY_S = 0.25
+FIRST_ANSWER_WITHIN_S = 60.0
+FINISHED_AFTER_S = 2.0
+"""Nothing new for so long, and the contender has come to the end of the topic."""
+CORES = sorted(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long each contender runs: `measured_s` after its own warm-up times `warm_up_share`."""
+
+    events: int = 1_500_000
+    rounds: int = 3
+    measured_s: float = 6.0
+    warm_up_share: float = 1.0
+    only: tuple[str, ...] = ()
+    pinned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is seen at one moment."""
+
+    at_s: float
+    ends: dict[int, int]
+    answered: int | None
+    cpu_s: dict[str, float]
+    rss_mb: float
+
+    @property
+    def progress(self) -> int:
+        return sum(self.ends.values()) if self.answered is None else self.answered
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One contender in one round.
+
+    Args:
+        cpu_s_per_million: Of the contender, of Redis, and of the broker.
+        first_answer_s: From its start to its first answer.
+        compared: Answers held against a fold of our own; `differing` of them were not equal.
+    """
+
+    contender: str
+    workload: str
+    round: int
+    events: int
+    seconds: float
+    events_per_s: float
+    cpu_s_per_million: dict[str, float]
+    peak_rss_mb: float
+    first_answer_s: float
+    compared: int
+    differing: int
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class Track:
+    """The servers and topics, set up as contenders need them; one broker for each shape."""
+
+    servers: Servers
+    pinned: bool
+    _fed: dict[tuple[str, str], LocalStack] = field(default_factory=dict)
+
+    def stack(self, made: Workload, reads: str) -> LocalStack:
+        shape = "batched" if reads == "batched" else "single"
+        if (made.name, shape) not in self._fed:
+            stack = self.servers.broker(f"{made.name}-{shape}")
+            topic = events_topic("access")
+            make_topic(stack.kafka, topic, PARTITIONS)
+            fill(
+                stack.kafka, topic, PARTITIONS, made, "batched" if shape == "batched" else "single"
+            )
+            self._fed[made.name, shape] = stack
+        return self._fed[made.name, shape]
+
+    def kafka_pid(self, made: Workload, reads: str) -> int:
+        shape = "batched" if reads == "batched" else "single"
+        return self.servers.pids[f"kafka-{made.name}-{shape}"]
+
+
+@contextmanager
+def on_core(number: int, pinned: bool) -> Iterator[None]:
+    """What is started meanwhile runs on this core, with all that it starts."""
+    before = os.sched_getaffinity(0)
+    if pinned and len(CORES) > 1:
+        os.sched_setaffinity(0, {CORES[number]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def measure(
+    track: Track, contender: Contender, made: Workload, number: int, plan: Plan
+) -> Measured:
+    """Run one contender once."""
+    stack = track.stack(made, contender.reads)
+    redis.Redis.from_url(stack.redis).flushall()
+    ours = contender.name.startswith("centinela")
+    out = OUT_TOPIC if ours else f"out.{contender.name}.{number}"
+    make_topic(stack.kafka, out, PARTITIONS)
+    with TemporaryDirectory(prefix="bench-job-") as folder:
+        job = Job(
+            stack.kafka,
+            stack.redis,
+            events_topic("access"),
+            out,
+            PARTITIONS,
+            f"bench-{contender.name}-{number}-{time.time_ns()}",
+            made.model,
+            made.samples,
+            made.log,
+            Path(folder),
+        )
+        others = {"kafka": track.kafka_pid(made, contender.reads)}
+        others["redis"] = track.servers.pids["redis"]
+        try:
+            looks = _watch(contender, job, others, plan)
+        finally:
+            contender.stop()
+        return _result(contender, made, number, looks, job, plan)
+
+
+def _watch(contender: Contender, job: Job, others: Mapping[str, int], plan: Plan) -> list[Look]:
+    """Looks from the start to the end of the measured time; the first is before the start."""
+    ends = Ends(job.kafka, job.out_topic, job.partitions)
+    looks = [_look(ends, contender, (), others)]
+    with on_core(1, plan.pinned):
+        pids = contender.start(job)
+    first: float | None = None
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        looks.append(_look(ends, contender, pids, others))
+        now = looks[-1].at_s
+        if first is None:
+            if looks[-1].progress > 0:
+                first = now
+            elif now - looks[0].at_s > FIRST_ANSWER_WITHIN_S:
+                said = (job.folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
+                raise NotHad(f"{contender.name}: no answer in time: {' | '.join(said)}")
+            continue
+        if now - first > contender.warm_up_s * plan.warm_up_share + plan.measured_s:
+            return looks
+        if _stands_still(looks):
+            return looks
+
+
+def _stands_still(looks: Sequence[Look]) -> bool:
+    back = int(FINISHED_AFTER_S / LOOK_EVERY_S)
+    return len(looks) > back and looks[-back].progress == looks[-1].progress
+
+
+def _look(ends: Ends, contender: Contender, pids: Sequence[int], others: Mapping[str, int]) -> Look:
+    answered, at = contender.answered(), ends.now()
+    alive = usage.family(pids)
+    cpu = {name: usage.cpu_s([pid]) for name, pid in others.items()}
+    cpu["contender"] = usage.cpu_s(alive)
+    return Look(time.monotonic(), at, answered, cpu, usage.rss_mb(alive))
+
+
+def _result(
+    contender: Contender, made: Workload, number: int, looks: list[Look], job: Job, plan: Plan
+) -> Measured:
+    began = next(look for look in looks if look.progress > 0)
+    last = next(
+        look
+        for before, look in reversed(list(zip(looks, looks[1:], strict=False)))
+        if look.progress > before.progress
+    )
+    warm = contender.warm_up_s * plan.warm_up_share
+    # Whoever is through before its warm-up ends is measured from its first answer.
+    first = next((k for k in looks if k.at_s >= began.at_s + warm and k.at_s < last.at_s), began)
+    count = counted(contender, made, job, last.ends)
+    events = _between(count, first, last)
+    seconds = max(last.at_s - first.at_s, LOOK_EVERY_S)
+    millions = max(events, 1) / 1e6
+    spent = {name: last.cpu_s[name] - first.cpu_s[name] for name in last.cpu_s}
+    return Measured(
+        contender.name,
+        made.name,
+        number,
+        events,
+        round(seconds, 2),
+        round(events / seconds, 1),
+        {name: round(s / millions, 2) for name, s in spent.items()},
+        round(max(look.rss_mb for look in looks), 1),
+        round(began.at_s - looks[0].at_s, 2),
+        count.compared,
+        count.differing,
+        count.fault,
+    )
+
+
+def _between(count: Counted, first: Look, last: Look) -> int:
+    if last.answered is not None and first.answered is not None:
+        return last.answered - first.answered
+    return count.events_before(last.ends) - count.events_before(first.ends)
+
+
+def run(plan: Plan, track: Track) -> dict[str, object]:
+    """All contenders in each round, round after round."""
+    made = workload("zipf", plan.events)
+    chosen, skipped = _prepared(plan.only)
+    results: list[Measured] = []
+    for number in range(plan.rounds):
+        for contender in chosen:
+            try:
+                measured = measure(track, contender, made, number, plan)
+            except NotHad as error:
+                skipped[contender.name] = str(error)
+                continue
+            results.append(measured)
+            print(line_of(measured), flush=True)
+    told = {
+        c.name: {"does": c.does, "lacks": c.lacks, "reads": c.reads, "versions": dict(c.versions())}
+        for c in chosen
+    }
+    rounds = [asdict(measured) for measured in results]
+    return {"contenders": told, "skipped": skipped, "rounds": rounds, "plan": asdict(plan)}
+
+
+def _prepared(only: tuple[str, ...]) -> tuple[list[Contender], dict[str, str]]:
+    chosen, skipped = [], {}
+    for contender in contenders():
+        if only and contender.name not in only:
+            continue
+        try:
+            contender.prepare()
+            chosen.append(contender)
+        except NotHad as error:
+            skipped[contender.name] = str(error)
+            print(f"skipped: {error}", flush=True)
+    return chosen, skipped
+
+
+def line_of(measured: Measured) -> str:
+    cpu = measured.cpu_s_per_million
+    return (
+        f"{measured.round} {measured.contender:<18} {measured.events_per_s:>10,.0f} events/s"
+        f"  {cpu['contender']:>8.1f} CPU-s/M  redis {cpu['redis']:>6.1f}"
+        f"  kafka {cpu['kafka']:>6.1f}  {measured.peak_rss_mb:>6.0f} MB"
+        f"  {measured.seconds:.1f} s  {measured.compared} compared, {measured.differing} differ"
+        f" {measured.fault}"
+    )
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="Of all contenders.")] = 3,
+    only: Annotated[str, typer.Option(help="Names, separated by commas.")] = "",
+    events: Annotated[int, typer.Option(help="Events in the topic.")] = 1_500_000,
+    seconds: Annotated[float, typer.Option(help="Measured of each, after its warm-up.")] = 6.0,
+    pin: Annotated[bool, typer.Option(help="One core for the contender, one for the rest.")] = True,
+) -> None:
+    names = tuple(name for name in only.split(",") if name)
+    plan = Plan(events, rounds, seconds, 1.0, names, pin)
+    with on_core(0, pin), servers() as running:
+        found = run(plan, Track(running, pin))
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    typer.run(main)
