@@ -112,7 +112,8 @@ class Repeated(logging.Filter):
 def tell(records: Sequence[Record], folded: Folded) -> None:
     """One line for each record that somebody follows: what came of it, and how long it took.
 
-    The time is from the record's arrival in Kafka, so it holds the wait for the take.
+    The time is from the record's arrival in Kafka, so it holds the wait for the take; where clocks
+    disagree it is never negative.
     """
     followed = {(r.partition, b"%d" % r.offset): r for r in records if r.header("trace")}
     if not followed:
@@ -132,5 +133,5 @@ def tell(records: Sequence[Record], folded: Folded) -> None:
                 result={
                     word: out.value.count(end) for word, end in ENDS.items() if end in out.value
                 },
-                latency_ms=now_ms - record.at_ms,
+                latency_ms=max(0, now_ms - record.at_ms),
             )
