@@ -1,0 +1,348 @@
+"""T: events that come again, late, early or out of order, and clocks that are wrong."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from math import isclose
+from urllib.request import Request, urlopen
+
+from producer.records import Record
+from tests.faults import clock, ledger
+from tests.faults.catalogue import Outcome, fault
+from tests.faults.cluster import EVENTS, Cluster, Clusters
+from tests.faults.commands import centinela
+from tests.faults.events import ATTACK, answers, deliver, outcomes_of, request
+from tests.faults.journal import Line, Producer, traffic
+from tests.faults.states import features_of, key_of, state_of
+from tests.integration.agents import read_topic
+
+RATE = 400.0
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+LONGEST = DAY
+"""The pack's longest window: what is further behind its client's newest event is late."""
+SKEW = timedelta(minutes=5)
+KEPT_S = (LONGEST + timedelta(days=7)).total_seconds()
+"""Time to live of a client's windows: the longest of them, and the topics' retention."""
+STEP_S = 600
+ORDERS = ("in order", "shuffled", "reversed")
+
+
+@fault(
+    "T1",
+    "a tenth of all events come again, near and far",
+    passes="each id is decided once, each repeat is a duplicate",
+    times=5,
+    quick=1,
+)
+def repeats(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
+    outcome = Outcome(note="the ring of ids by itself: tests/unit/feature_store/test_seen.py")
+    with clusters() as cluster:
+        for _ in range(times):
+            seed = chance.randrange(10**6)
+            made = list(traffic(seed, repeats=0.05, broken=0.0, events=4_000))
+            far = chance.sample(made[:1_000], 200)
+            journal = deliver(cluster, *_shares(made, chance), far)
+            sent = Counter(event_id for event_id, _, _ in [*made, *far])
+            outcome.add(ledger.check(cluster, journal))
+            ended = outcomes_of(cluster)
+            due = {key: Counter(decided=1, duplicate=n - 1) for key, n in sent.items()}
+            wrong = [key for key in due if +due[key] != ended.get(key)]
+            outcome.require(not wrong, f"{len(wrong)} ids ended otherwise, such as {wrong[:3]}")
+            outcome.times += sum(sent.values()) - len(sent)
+    return outcome
+
+
+@fault(
+    "T2",
+    "events come shuffled or from the last to the first",
+    passes="the features end equal in every order, gaps aside, and equal a count by hand",
+    times=10,
+)
+def out_of_order(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
+    outcome = Outcome(note="every feature by brute force: tests/unit/feature_store/")
+    with clusters() as cluster:
+        for number in range(times):
+            story = _story(chance, datetime.now(UTC) - 2 * HOUR)
+            shares: list[Line] = []
+            for order in ORDERS:
+                shares += _told(story, f"t2-{number}-{order.replace(' ', '-')}", order, chance)
+            journal = deliver(cluster, *_shares(shares, chance))
+            outcome.add(ledger.check(cluster, journal))
+            _require_alike(outcome, cluster, story, f"t2-{number}")
+            outcome.times += 1
+    return outcome
+
+
+@fault(
+    "T3",
+    "events come an hour to thirty days late",
+    passes="late is told beyond a day, counted, and moves neither features nor blocks",
+    times=10,
+)
+def late(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
+    outcome = Outcome()
+    behind = {
+        "hour": (HOUR, "decided"),
+        "day": (LONGEST, "decided"),
+        "day-and": (LONGEST + timedelta(microseconds=1), "late"),
+        "month": (30 * DAY, "late"),
+    }
+    with clusters() as cluster:
+        for number in range(times):
+            client, now = f"late-{number}", datetime.now(UTC) - timedelta(seconds=1)
+            on_time = [request(f"{client}-now", client, now)]
+            within = [
+                request(f"{client}-{name}", client, now - by, path=ATTACK)
+                for name, (by, ends) in behind.items()
+                if ends == "decided"
+            ]
+            beyond = [
+                request(f"{client}-{name}", client, now - by, path=ATTACK)
+                for name, (by, ends) in behind.items()
+                if ends == "late"
+            ]
+            first = deliver(cluster, on_time, within)
+            cluster.await_settled()
+            before = state_of(cluster, client)
+            journal = deliver(cluster, beyond)
+            journal.acked += first.acked
+            outcome.add(ledger.check(cluster, journal))
+            outcome.require(state_of(cluster, client) == before, f"{client}: features moved")
+            told = {a.event_id: a.told for a in answers(cluster)}
+            for name, (_, ends) in behind.items():
+                found = told[f"{client}-{name}"]
+                outcome.require(found["outcome"] == ends, f"{client}-{name}: {found}")
+                outcome.require(ends != "late" or "action" not in found, f"acted on {found}")
+            outcome.times += len(behind)
+        counted = sum(fence.late for fence in cluster.fences("ingestion").values())
+        outcome.require(counted == 2 * times, f"{counted} late are counted, not {2 * times}")
+    return outcome
+
+
+@fault(
+    "T4",
+    "events are dated ahead, by a minute to a thousand years",
+    passes="beyond 5 minutes dead with its reason; the client's windows and their expiry unmoved",
+    times=10,
+)
+def future(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
+    outcome = Outcome(note="edges to the microsecond: tests/unit/stream_agents/test_engine.py")
+    ahead = {
+        "minute": (timedelta(minutes=1), "decided"),
+        "allowed": (SKEW - timedelta(seconds=20), "decided"),
+        "refused": (SKEW + timedelta(minutes=5), "dead"),
+        "year": (400 * DAY, "dead"),
+    }
+    with clusters() as cluster:
+        for number in range(times):
+            client, now = f"ahead-{number}", datetime.now(UTC)
+            lines = [request(f"{client}-{n}", client, now + by) for n, (by, _) in ahead.items()]
+            for year in (2999, 9999):
+                lines.append(request(f"{client}-{year}", client, f"{year}-12-31T23:59:59Z"))
+            chance.shuffle(lines)
+            lines.append(request(f"{client}-after", client, now))
+            outcome.add(ledger.check(cluster, deliver(cluster, *([line] for line in lines))))
+            told = {a.event_id: a.told for a in answers(cluster)}
+            due = {name: ends for name, (_, ends) in ahead.items()}
+            due |= {"2999": "dead", "9999": "dead", "after": "decided"}
+            for name, ends in due.items():
+                found = told[f"{client}-{name}"]
+                fits = found["outcome"] == ends and (ends != "dead" or "ahead" in found["error"])
+                outcome.require(fits, f"{found}")
+            lives_s = cluster.redis.call("TTL", key_of(cluster, client))
+            outcome.require(0 < lives_s <= KEPT_S, f"{client} expires in {lives_s} s")
+            outcome.require(
+                features_of(cluster, client)["client_requests_count_24h"] == 3,
+                f"{client}: {features_of(cluster, client)}",
+            )
+            outcome.times += len(ahead) + 2
+    return outcome
+
+
+@fault(
+    "T5",
+    "the clocks of workers and API jump by up to ten minutes, in different time zones",
+    passes="books balance, no latency is negative, the hour that clocks show twice is told apart",
+    times=20,
+)
+def clocks(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
+    outcome = Outcome()
+    with clusters(0, 0) as cluster:
+        moved = [clock.clock(cluster.folder / of) for of in ("workers", "api")]
+        workers, api = moved
+        if workers is None or api is None:
+            return Outcome.not_applicable("no C compiler (cc) on this machine")
+        _start_on(cluster, workers, api)
+        with Producer(cluster.kafka, rate=RATE, seed=chance.randrange(10**6)) as producer:
+            for number in range(times):
+                for each in (workers, api):
+                    each.move_to(chance.randint(-STEP_S, STEP_S))
+                _ask(cluster, f"clock-{number}")
+                time.sleep(chance.uniform(0.3, 1.0))
+                outcome.times += 1
+            producer.send(list(_odd_times()))
+            producer.stop()
+            outcome.add(ledger.check(cluster, producer.journal))
+        _require_sane_times(outcome, cluster)
+    return outcome
+
+
+@fault(
+    "T6",
+    "a log of 2019 is replayed",
+    passes="Kafka's record time is now, event time is 2019, retention takes nothing",
+    times=2,
+)
+def old_log(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
+    outcome = Outcome()
+    with clusters() as cluster:
+        for number in range(times):
+            log = cluster.folder / f"{number}.log"
+            log.write_text("".join(_log_lines(chance, number)))
+            began_ms = time.time_ns() // 1_000_000
+            replayed = centinela(cluster, "replay", str(log))
+            outcome.require(replayed.returncode == 0, replayed.stdout + replayed.stderr)
+            verdict = ledger.check(cluster)
+            outcome.add(verdict)
+            _require_recorded_now(outcome, read_topic(cluster.kafka, EVENTS), began_ms)
+            outcome.times += 1
+        ended = Counter(answer.outcome for answer in answers(cluster))
+        outcome.require(ended == {"decided": 500 * times}, f"outcomes: {dict(ended)}")
+    return outcome
+
+
+def _shares(lines: Sequence[Line], chance: random.Random) -> Iterator[list[Line]]:
+    """The lines in their order, in shares of any size."""
+    cuts = sorted(chance.sample(range(1, len(lines)), min(12, len(lines) - 1)))
+    return (list(lines[a:b]) for a, b in pairwise([0, *cuts, len(lines)]))
+
+
+def _story(chance: random.Random, since: datetime) -> list[tuple[datetime, dict[str, object]]]:
+    """What a client asks for in an hour, in order: few enough events to be kept one by one."""
+    times = sorted(chance.sample(range(3600), 40))
+    return [
+        (
+            since + timedelta(seconds=at),
+            {
+                "path": f"/page/{chance.randrange(9)}",
+                "status": chance.choice((200, 200, 302, 404, 500)),
+                "method": chance.choice(("GET", "POST")),
+                "bytes": chance.randrange(10_000),
+            },
+        )
+        for at in times
+    ]
+
+
+def _told(
+    story: Sequence[tuple[datetime, dict[str, object]]],
+    client: str,
+    order: str,
+    chance: random.Random,
+) -> list[Line]:
+    lines = [
+        request(f"{client}-{number}", client, at, **fields)
+        for number, (at, fields) in enumerate(story)
+    ]
+    if order == "shuffled":
+        chance.shuffle(lines)
+    return lines[::-1] if order == "reversed" else lines
+
+
+def _require_alike(
+    outcome: Outcome,
+    cluster: Cluster,
+    story: Sequence[tuple[datetime, dict[str, object]]],
+    prefix: str,
+) -> None:
+    ordered, *others = (
+        features_of(cluster, f"{prefix}-{order.replace(' ', '-')}") for order in ORDERS
+    )
+    for order, found in zip(ORDERS[1:], others, strict=True):
+        differ = [
+            name
+            for name, value in ordered.items()
+            if "gap" not in name and found[name] != value and (found[name] == found[name])
+        ]
+        outcome.require(not differ, f"{prefix} {order}: {differ}")
+    newest = story[-1][0]
+    last = [fields for at, fields in story if at > newest - timedelta(minutes=10)]
+    by_hand = {
+        "client_requests_count_24h": len(story),
+        "client_requests_count_10m": len(last),
+        "client_bytes_sum_10m": sum(int(str(fields["bytes"])) for fields in last),
+        "client_paths_distinct_10m": len({fields["path"] for fields in last}),
+    }
+    wrong = {n: ordered[n] for n, due in by_hand.items() if not isclose(ordered[n], due)}
+    outcome.require(not wrong, f"{prefix}: {wrong} and by hand {by_hand}")
+
+
+def _start_on(cluster: Cluster, workers: clock.Clock, api: clock.Clock) -> None:
+    """Workers and API under clocks that can be moved, each worker in a time zone of its own."""
+    zones = iter(("America/New_York", "Asia/Kathmandu", "Europe/Madrid", "Pacific/Apia"))
+    for stage in ("ingestion", "decision"):
+        for _ in range(2):
+            cluster.add_worker(stage, environment={**workers.environment, "TZ": next(zones)})
+    cluster.add_api(environment={**api.environment, "CENTINELA_WAIT_S": "10"})
+    cluster.await_healthy()
+
+
+def _ask(cluster: Cluster, batch: str) -> None:
+    """A batch whose way the workers log, with its latency; old enough for any of the clocks."""
+    at = datetime.now(UTC) - HOUR
+    lines = [request(f"{batch}-{n}", f"{batch}-{n}", at)[2] for n in range(8)]
+    headers = {"Content-Type": "application/x-ndjson", "X-Request-ID": batch}
+    asked = Request(f"{cluster.api_url}/analyze", b"\n".join(lines), headers)
+    with urlopen(asked, timeout=30) as answer:
+        assert answer.status in (200, 202), answer.status
+
+
+def _odd_times() -> Iterator[Line]:
+    """The night in which Madrid's clocks show an hour twice, and a leap second."""
+    night = "2025-10-26T02"
+    yield request("summer", "night", f"{night}:45:00+02:00")
+    yield request("winter", "night", f"{night}:15:00+01:00")
+    yield request("leap", "night", "2016-12-31T23:59:60Z")
+
+
+def _require_sane_times(outcome: Outcome, cluster: Cluster) -> None:
+    found = features_of(cluster, "night")
+    outcome.require(found["client_requests_count_1h"] == 2, f"the night: {found}")
+    told = {a.event_id: a.told for a in answers(cluster)}
+    outcome.require(told["leap"]["outcome"] == "dead", f"the leap second: {told['leap']}")
+    for process in cluster.processes:
+        negative = re.findall(r'"(?:latency|duration)[a-z_]*":-[0-9.]+', process.said())
+        outcome.require(not negative, f"{process.name} tells {negative[:3]}")
+    for worker in (*cluster.workers["ingestion"], *cluster.workers["decision"]):
+        outcome.require(worker.is_running, f"{worker.name} has ended: {worker.last_words()}")
+
+
+def _log_lines(chance: random.Random, number: int) -> Iterator[str]:
+    at = datetime(2019, 1, 22, 3, 56, 14, tzinfo=UTC)
+    for _ in range(500):
+        at += timedelta(seconds=chance.randrange(3))
+        client = f"198.51.{number}.{chance.randrange(50)}"
+        yield (
+            f'{client} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "GET /{chance.randrange(99)} HTTP/1.1"'
+            ' 200 512 "-" "curl/8"\n'
+        )
+
+
+def _require_recorded_now(
+    outcome: Outcome, logs: Sequence[Sequence[Record]], began_ms: int
+) -> None:
+    until_ms = time.time_ns() // 1_000_000
+    for log in logs:
+        outcome.require(not log or log[0].offset == 0, "the beginning of the log is gone")
+    newest = [record for log in logs for record in log if record.at_ms >= began_ms]
+    events = [json.loads(line) for record in newest for line in record.value.split(b"\n")]
+    outcome.require(len(events) == 500, f"{len(events)} of 500 events stand on it as of now")
+    outcome.require(all(r.at_ms <= until_ms for r in newest), "a record is dated ahead")
+    outcome.require(all(e["occurred_at"] < "2019-02" for e in events), "an event time moved")
