@@ -75,6 +75,7 @@ def result_of(taken: ActionTaken) -> EventResult:
         features=UNSET if taken.features is None else taken.features,
         duplicate_of=taken.duplicate_of or UNSET,
         error=Fault(clipped(taken.error)) if taken.error else UNSET,
+        degraded=taken.degraded or UNSET,
     )
 
 

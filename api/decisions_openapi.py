@@ -24,6 +24,7 @@ EXPLANATION: dict[str, Any] = {
         "policy": "access-1",
         "duplicate_of": None,
         "error": None,
+        "degraded": None,
     },
     "event": {
         "place": "2-1207-0",

@@ -134,6 +134,7 @@ POLICY: dict[str, Any] = {
         "severity": {"low": "alert", "medium": "challenge", "high": "block"},
         "ttl": {"alert": "10m", "challenge": "1h", "block": "4h"},
         "holds": "block",
+        "fail_mode": "alert",
         "escalation": {"factor": 2, "longest": "7d", "forgotten_after": "7d"},
     },
     "changes": CHANGES,

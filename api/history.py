@@ -138,4 +138,5 @@ def given_decision(decided: Decided) -> GivenDecision:
         taken.policy,
         taken.duplicate_of or UNSET,
         Fault(clipped(taken.error)) if taken.error else UNSET,
+        taken.degraded or UNSET,
     )

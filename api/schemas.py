@@ -35,6 +35,8 @@ class EventResult(msgspec.Struct, frozen=True):
         model, policy: The versions that judged.
         features: The values behind an action other than allow.
         error: With late, dead and invalid.
+        degraded: Why less was known of the event than should be; absent as a rule. The action is
+            then at least the policy's fail mode.
     """
 
     event_id: str | None
@@ -52,6 +54,7 @@ class EventResult(msgspec.Struct, frozen=True):
     features: Mapping[str, float] | UnsetType = UNSET
     duplicate_of: str | UnsetType = UNSET
     error: Fault | UnsetType = UNSET
+    degraded: str | UnsetType = UNSET
 
 
 class Summary(msgspec.Struct):
@@ -118,6 +121,7 @@ class GivenDecision(msgspec.Struct, frozen=True):
     policy: str | None
     duplicate_of: str | UnsetType = UNSET
     error: Fault | UnsetType = UNSET
+    degraded: str | UnsetType = UNSET
 
 
 class Decisions(msgspec.Struct, frozen=True):

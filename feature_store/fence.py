@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -25,6 +25,24 @@ class Upstream(msgspec.Struct, frozen=True):
     offset: int
 
 
+class Gap(msgspec.Struct, frozen=True):
+    """The newest break in what a partition remembers; what came before it may be missing.
+
+    Args:
+        cause: lost: records went before they were folded; forgotten: nothing is stored of what was
+            before, and the log no longer holds it; recreated: the topic was made again, and the
+            one of before may have held more.
+        offset: Of the first record folded after it; -1 before there is one.
+        at_ms: Kafka's time of that record, milliseconds since 1970.
+        records: So many offsets were passed over.
+    """
+
+    cause: Literal["lost", "forgotten", "recreated"]
+    offset: int = -1
+    at_ms: int = 0
+    records: int = 0
+
+
 class Fence(msgspec.Struct, frozen=True):
     """A partition's place in its log, with the totals that make the books balance.
 
@@ -36,6 +54,8 @@ class Fence(msgspec.Struct, frozen=True):
         seen: How many event ids were ever remembered; its remainder places the ring of ids.
         upstream: Per partition of the stage before.
         layout: How the states are laid out; empty while those of another layout are forgotten.
+        gap: Where the states miss a part of the past; None where they never did.
+        before: Events among the totals that stood on topics which had the name before.
     """
 
     epoch: str
@@ -48,6 +68,13 @@ class Fence(msgspec.Struct, frozen=True):
     seen: int = 0
     upstream: dict[str, Upstream] = {}
     layout: str = ""
+    gap: Gap | None = None
+    before: int = 0
+
+    @property
+    def events(self) -> int:
+        """How many events ended in any way."""
+        return self.decided + self.duplicate + self.late + self.dead
 
     def encoded(self) -> bytes:
         return msgspec.json.encode(self)

@@ -84,6 +84,7 @@ class ScoredEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         model: Version of the artifact that judged.
         duplicate_of: The id of the first, with `duplicate`.
         error: Why the event can never be judged, with `dead` and `late`.
+        degraded: Why less was known than should be; absent as a rule.
     """
 
     event_id: str
@@ -97,6 +98,7 @@ class ScoredEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     model: str | None = None
     duplicate_of: str | None = None
     error: str | None = None
+    degraded: str | None = None
 
 
 class ActionTaken(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -123,3 +125,4 @@ class ActionTaken(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     policy: str | None = None
     duplicate_of: str | None = None
     error: str | None = None
+    degraded: str | None = None

@@ -43,6 +43,8 @@ class Policy:
         holds: This action and stricter ones, once earned, answer what the entity does next too,
             until they have ended; None where every event is answered by itself.
         escalation: Of what holds.
+        fail_mode: The least action about an event of which less is known than should be, such as
+            after a loss of records or of the store.
 
     Raises:
         InvalidPolicy: A rule above is broken.
@@ -54,6 +56,7 @@ class Policy:
     ttl: Mapping[Action, timedelta]
     holds: Action | None = Action.BLOCK
     escalation: Escalation = field(default_factory=Escalation)
+    fail_mode: Action = Action.ALERT
     ttl_us: tuple[int, ...] = field(init=False, compare=False, repr=False)
     """By action; 0 where it has none."""
     longest_us: int = field(init=False, compare=False, repr=False)

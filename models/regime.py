@@ -53,6 +53,7 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         ttl: Action to how long it holds: `10m`, `4h`, `7d`.
         holds: `block`, `challenge`, `alert`, or `none`; as `Policy.holds`.
         escalation: Of what holds; what is absent stays.
+        fail_mode: `allow`, `alert`, `challenge` or `block`; as `Policy.fail_mode`.
     """
 
     score: dict[ActionName, float] | None = None
@@ -60,6 +61,7 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     ttl: dict[ActionName, str] | None = None
     holds: Literal["none", "alert", "challenge", "block"] | None = None
     escalation: GrowthFile | None = None
+    fail_mode: Literal["allow", "alert", "challenge", "block"] | None = None
 
     def applied_to(self, policy: Policy, version: str) -> Policy:
         """The pack's policy with the changes of this file, under a version of its own.
@@ -76,6 +78,7 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
                 policy.ttl if ttl is None else _by_action(_durations("ttl", ttl)),
                 policy.holds if self.holds is None else _holding(self.holds),
                 self._escalation(policy.escalation),
+                policy.fail_mode if self.fail_mode is None else Action[self.fail_mode.upper()],
             )
         except ValueError as error:
             raise InvalidPolicy(f"policy {version}: {error}") from None
@@ -111,6 +114,7 @@ def file_of(policy: Policy) -> PolicyFile:
         {_name(action): written(length) for action, length in policy.ttl.items()},
         "none" if policy.holds is None else _name(policy.holds),
         GrowthFile(growth.factor, written(growth.longest), written(growth.forgotten_after)),
+        policy.fail_mode.name.lower(),  # type: ignore[arg-type]  # the names are the literals
     )
 
 

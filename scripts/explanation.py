@@ -56,6 +56,8 @@ def facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "why", f"an event of this id was answered before: {answer.duplicate_of}"
     if answer.error:
         yield "why", answer.error
+    if answer.degraded:
+        yield "degraded", answer.degraded
     for found in explanation.lists:
         yield "list" if found.code.startswith("on_") else "in force", found.text
     if explanation.rules:

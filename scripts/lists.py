@@ -169,8 +169,11 @@ def tell_policy(told: Any, output: Output) -> None:
     marked = [
         (key, each, "changed" if key.partition(".")[0] in changed else "") for key, each in rows
     ]
-    holds = ("holds", told["policy"]["holds"], "changed" if "holds" in changed else "")
-    print_table((told["version"], "", ""), [*marked, holds])
+    single = [
+        (name, str(told["policy"].get(name, "")), "changed" if name in changed else "")
+        for name in ("holds", "fail_mode")
+    ]
+    print_table((told["version"], "", ""), [*marked, *single])
 
 
 def read_toml(file: Path) -> Any:

@@ -6,14 +6,16 @@ only the others are looked at one by one.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import lru_cache
 from itertools import pairwise
 from operator import attrgetter
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from feature_store.columns import Ints, TextColumn
@@ -25,6 +27,7 @@ from models.policy import Policy
 from models.regime import Regime
 from models.standing import Standing, after_finding
 from producer.instants import rfc3339
+from stream_agents.gaps import felt_in
 from stream_agents.lines import Lines
 from stream_agents.stage import Memory
 from stream_agents.standings import Draft, Ledger
@@ -33,6 +36,9 @@ ACTIONS = tuple(action.name.lower() for action in Action)
 SECOND = 1_000_000
 ENTITY = attrgetter("entity")
 TIME = attrgetter("occurred_at")
+DEGRADED = "degraded"
+SAID = frozenset({"on_allow_list", "test_client"})
+UNKNOWN_RULE = "a rule fired that is not known here: the agents are of different releases"
 UNEXPLAINED = (Reason("score", "the score alone, by a policy that came after it was explained"),)
 
 
@@ -44,11 +50,13 @@ class Decided:
         actions: One an event.
         states: Per partition, the changed shards of standings.
         dropped: Standings forgotten early, for lack of room.
+        degraded: Per partition, how many events were answered with less known than should be.
     """
 
     actions: list[ActionTaken]
     states: dict[int, dict[str, bytes]] = field(default_factory=dict)
     dropped: int = 0
+    degraded: Counter[int] = field(default_factory=Counter)
 
 
 class Deciding:
@@ -80,7 +88,29 @@ class Deciding:
                     decided.actions[number] = judging.taken(event, at, int(own[number]))
                 decided.states[partition] = draft.written()
                 decided.dropped += draft.dropped
+        for number, why in self._degraded(lines, memory, regime.policy).items():
+            taken = decided.actions[number]
+            if taken.outcome == "decided":
+                decided.actions[number] = failing_safe(taken, why, regime.policy)
+                decided.degraded[lines.place(int(lines.slots[number])).partition] += 1
         return decided
+
+    def _degraded(
+        self, lines: Lines[ScoredEvent], memory: Memory, policy: Policy
+    ) -> dict[int, str]:
+        """By number, the events of which less is known than should be, and why."""
+        known, events = self._severity.keys(), lines.events
+        felt: dict[int, str] = {}
+        if any(fence.gap for fence in memory.fences.values()):
+            at = parse_times(TextColumn.of(list(map(TIME, events))))
+            felt = felt_in(memory.fences, lines, at, longest_held(policy), "actions in force are")
+        for number in [n for n, event in enumerate(events) if event.rules or event.degraded]:
+            event = events[number]
+            if event.degraded:
+                felt[number] = event.degraded
+            elif not known >= set(event.rules):
+                felt[number] = UNKNOWN_RULE
+        return felt
 
     def _own(self, policy: Policy, events: Sequence[ScoredEvent]) -> Ints:
         """The action that each event earns by itself."""
@@ -187,6 +217,29 @@ def taken(
         event.model,
         version,
     )
+
+
+def failing_safe(taken: ActionTaken, why: str, policy: Policy) -> ActionTaken:
+    """An answer that says what was missing, and is no milder than the policy has it then.
+
+    What somebody has said of an entity holds all the same: an allow entry, and a test client's.
+    """
+    least, told = policy.fail_mode, taken.reasons[0].code if taken.reasons else ""
+    if told in SAID or ACTIONS.index(taken.action or "allow") >= least:
+        return replace(taken, degraded=why)
+    return replace(
+        taken,
+        action=ACTIONS[least],
+        ttl_s=seconds(policy.ttl_us[least]),
+        reasons=(Reason(DEGRADED, why), *taken.reasons),
+        degraded=why,
+    )
+
+
+def longest_held(policy: Policy) -> timedelta:
+    """For how long an action may be in force after it was earned."""
+    lengths = (policy.held_us(action, 64) for action in Action if policy.does_hold(action))
+    return timedelta(microseconds=max(lengths, default=0))
 
 
 def seconds(length_us: int) -> int | None:

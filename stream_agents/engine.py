@@ -6,6 +6,7 @@ Two pure stages. `Detection` reads `events.<pack>`: event -> features -> score a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from models.regime import Regime
 from producer.records import Record, actions_topic, decisions_topic, events_topic
 from stream_agents.answers import Answer, ResultStore
 from stream_agents.deciding import Deciding
+from stream_agents.gaps import felt_in, healed
 from stream_agents.keeping import to_keep
 from stream_agents.kept import DecisionStore
 from stream_agents.lines import Lines, read_lines
@@ -41,6 +43,8 @@ from stream_agents.outcomes import (
 from stream_agents.stage import Change, Folded, Memory, Place
 from stream_agents.standings import LAYOUT
 from stream_agents.standings import NAMES as STANDINGS
+
+NO_SCORE = "the model gave no score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class Detection:
         self._decoder = msgspec.json.Decoder(pack.event)
         self._severity = np.array([int(rule.severity) for rule in pack.rules], np.int64)
         self._skew_us = int(pack.max_skew.total_seconds() * 1e6)
+        # A window may reach back too far, and a clock be ahead.
+        self._felt_for = pack.features.longest * 25 / 24 + pack.max_skew
 
     @property
     def layout(self) -> str:
@@ -116,8 +122,10 @@ class Detection:
         before = [memory.states[p][name] for p, names in chunk.entities.items() for name in names]
         features, late, after = self._features(chunk, repeated, before)
         judged = self._judge(chunk, repeated, late, features)
-        outcomes = of_all_lines(self._outcomes(chunk, judged), chunk.lines, ScoredEvent)
-        return self._folded(chunk, memory, outcomes, _changed(chunk.entities, before, after))
+        made, degraded = self._marked(self._outcomes(chunk, judged), chunk, memory, judged.scores)
+        outcomes = of_all_lines(made, chunk.lines, ScoredEvent)
+        changed = _changed(chunk.entities, before, after)
+        return self._folded(chunk, memory, outcomes, changed, degraded)
 
     async def answer(self, folded: Folded) -> None:
         """Nobody waits for a score."""
@@ -197,6 +205,17 @@ class Detection:
                 features={n: v for n, v in zip(names, known, strict=True) if v == v},
             )
 
+    def _marked(
+        self, made: list[ScoredEvent], chunk: EventChunk, memory: Memory, scores: Floats
+    ) -> tuple[list[ScoredEvent], Mapping[int, int]]:
+        """Says of the events of which less was known than should be that it was so."""
+        felt = felt_in(memory.fences, chunk.lines, chunk.columns.at, self._felt_for, "features are")
+        felt |= dict.fromkeys(np.flatnonzero(np.isnan(scores)).tolist(), NO_SCORE)
+        for number, why in felt.items():
+            if made[number].outcome == "decided":
+                made[number] = replace(made[number], degraded=why)
+        return made, Counter(int(chunk.partition_of[n]) for n in felt if made[n].degraded)
+
     def _late(self, outcome: ScoredEvent) -> ScoredEvent:
         behind = f"more than {self._pack.features.longest} behind the newest of {outcome.entity}"
         return replace(outcome, outcome="late", score=None, model=None, error=behind)
@@ -207,6 +226,7 @@ class Detection:
         memory: Memory,
         outcomes: Sequence[ScoredEvent],
         states: Mapping[int, Mapping[str, bytes]],
+        degraded: Mapping[int, int],
     ) -> Folded:
         pack, lines = self._pack.name, chunk.lines
         tallies = tally_scored(lines, outcomes)
@@ -217,7 +237,8 @@ class Detection:
             for partition, fence in advance(memory.fences, lines.records, tallies).items()
         }
         records = publish(decisions_topic(pack), memory.fences, lines, outcomes)
-        return Folded([*records, *lines.dead_letters(events_topic(pack))], changes, tallies)
+        published = [*records, *lines.dead_letters(events_topic(pack))]
+        return Folded(published, changes, tallies, degraded=degraded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +281,7 @@ class Decision:
 
     def fold(self, chunk: OutcomeChunk, memory: Memory) -> Folded:
         pack = self._pack.name
+        memory = healed(memory, chunk.records)
         records, upstream, alarms = first_copies(chunk.records, memory.fences)
         lines = read_lines(records, self._decoder, chunk.poisoned)
         decided = self._deciding.decide(lines, memory)
@@ -275,7 +297,7 @@ class Decision:
         dead = lines.dead_letters(decisions_topic(pack))
         alarms += ["standings-full"] if decided.dropped else []
         kept = to_keep(lines, taken, tallies)
-        return Folded([*out, *dead], changes, tallies, alarms, kept)
+        return Folded([*out, *dead], changes, tallies, alarms, kept, degraded=decided.degraded)
 
     async def answer(self, folded: Folded) -> None:
         answers = []

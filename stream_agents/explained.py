@@ -59,6 +59,7 @@ class GivenAnswer(msgspec.Struct, frozen=True):
         ttl_s: For how long the action holds, in seconds.
         model, policy: The versions that judged.
         error: Why the event could not be judged.
+        degraded: Why less was known of it than should be; null as a rule.
     """
 
     origin: Origin
@@ -69,6 +70,7 @@ class GivenAnswer(msgspec.Struct, frozen=True):
     policy: str | None
     duplicate_of: str | None
     error: str | None
+    degraded: str | None = None
 
 
 class EventFound(msgspec.Struct, frozen=True):

@@ -135,6 +135,7 @@ def given(answered: Answered) -> GivenAnswer:
         taken.policy,
         taken.duplicate_of,
         taken.error,
+        taken.degraded,
     )
 
 

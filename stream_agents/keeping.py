@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from models.contracts import ActionTaken
+from models.contracts import ActionTaken, Reason
 from stream_agents.lines import Lines
 from stream_agents.outcomes import ENCODER, source_of
 from stream_agents.stage import KeptDecision, Place, Tally
@@ -24,6 +24,8 @@ def to_keep(
 ) -> list[KeptDecision]:
     """The answers other than allow, at most `MOST_AT_ONCE` of them, in their order.
 
+    Not those which the pack's fail mode alone has made so: they would push out what was found.
+
     Where there are more, entities take turns: each one's first is kept before any one's second.
     Those left out stand on `actions.<pack>` all the same.
 
@@ -33,10 +35,21 @@ def to_keep(
     """
     if all(tally.action in UNREMARKABLE for tally in tallies):
         return []
-    found = [n for n, answer in enumerate(taken) if answer.action not in UNREMARKABLE]
+    found = [
+        number
+        for number, answer in enumerate(taken)
+        if answer.action not in UNREMARKABLE and not fails_safe(answer)
+    ]
     if len(found) > MOST_AT_ONCE:
         found = in_turns(found, taken)
     return [kept(lines, number, taken[number]) for number in found]
+
+
+def fails_safe(answer: ActionTaken) -> bool:
+    """Whether an answer is what it is because less was known than should be."""
+    return answer.degraded is not None and answer.reasons[:1] == (
+        Reason("degraded", answer.degraded),
+    )
 
 
 def in_turns(found: Sequence[int], taken: Sequence[ActionTaken]) -> list[int]:

@@ -124,6 +124,12 @@ class StageMetrics:
             [*names, "partition"],
             registry=registry,
         )
+        self._degraded = Counter(
+            "centinela_degraded_events",
+            "Events answered with less known than should be; by the policy's fail mode at least.",
+            [*names, "partition"],
+            registry=registry,
+        )
         self._alarms = Counter(
             "centinela_alarms",
             f"Things that should not happen, by kind: {', '.join(ALARMS)}.",
@@ -218,6 +224,7 @@ class StageMetrics:
         # There from zero on: what appears with its first event shows no rise.
         self._read.labels(**self._labels, partition=partition)
         self._repeats.labels(**self._labels, partition=partition)
+        self._degraded.labels(**self._labels, partition=partition)
         for outcome in UNJUDGED:
             self._ended(partition, outcome, "")
 
@@ -231,6 +238,8 @@ class StageMetrics:
         """What came of a chunk's records, once Kafka has it."""
         for kind in folded.alarms:
             self.alarm(kind)
+        for partition, events in folded.degraded.items():
+            self._degraded.labels(**self._labels, partition=partition).inc(events)
         ended = Tallied[tuple[int, str, str]]()
         for tally in folded.tallies:
             ended[tally.partition, tally.outcome.value, tally.action] += tally.events

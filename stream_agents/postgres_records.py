@@ -38,18 +38,19 @@ FENCES = "SELECT partition, fence FROM fences WHERE pack = %s AND partition = AN
 WRITE = """
 INSERT INTO decisions (
     pack, epoch, partition, source_offset, line, decided_at, event_id, outcome, action, entity,
-    occurred_at, score, ttl_s, rules, reasons, features, model, policy, duplicate_of, error
+    occurred_at, score, ttl_s, rules, reasons, features, model, policy, duplicate_of, error,
+    degraded
 )
 SELECT
     %s, epoch, partition, source_offset, line,
     timestamptz 'epoch' + decided_ms * interval '1 millisecond', event_id, outcome, action, entity,
     timestamptz 'epoch' + occurred_us * interval '1 microsecond', score, ttl_s, rules, reasons,
-    features, model, policy, duplicate_of, error
+    features, model, policy, duplicate_of, error, degraded
 FROM json_to_recordset(%s::json) AS row (
     epoch text, partition int, source_offset bigint, line int, decided_ms bigint, event_id text,
     outcome text, action text, entity text, occurred_us bigint, score double precision,
     ttl_s bigint, rules text[], reasons jsonb, features jsonb, model text, policy text,
-    duplicate_of text, error text
+    duplicate_of text, error text, degraded text
 )
 ON CONFLICT DO NOTHING
 """
@@ -61,7 +62,7 @@ json_strip_nulls(json_build_object(
     'outcome', outcome, 'action', action, 'entity', entity,
     'occurred_us', (extract(epoch FROM occurred_at) * 1000000)::bigint, 'score', score,
     'ttl_s', ttl_s, 'rules', rules, 'reasons', reasons, 'features', features, 'model', model,
-    'policy', policy, 'duplicate_of', duplicate_of, 'error', error
+    'policy', policy, 'duplicate_of', duplicate_of, 'error', error, 'degraded', degraded
 ))::text
 """
 """A row as `ROW` decodes it."""

@@ -81,6 +81,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     policy: str | None = None
     duplicate_of: str | None = None
     error: str | None = None
+    degraded: str | None = None
 
     @property
     def name(self) -> str:
@@ -106,6 +107,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             self.policy,
             self.duplicate_of,
             self.error,
+            self.degraded,
         )
 
 
@@ -223,6 +225,7 @@ def row_of(place: tuple[str, int, int, int, int], taken: ActionTaken, occurred_u
         taken.policy,
         taken.duplicate_of,
         taken.error,
+        taken.degraded,
     )
 
 

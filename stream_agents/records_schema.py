@@ -60,7 +60,9 @@ CREATE INDEX decisions_undecided ON decisions (pack, outcome, decided_at, id)
     WHERE outcome <> 'decided';
 """
 
-MIGRATIONS: tuple[str, ...] = (TABLES,)
+DEGRADED = "ALTER TABLE decisions ADD COLUMN degraded text"
+
+MIGRATIONS: tuple[str, ...] = (TABLES, DEGRADED)
 """Applied in this order, each once. One that was released is never changed; each leaves the tables
 such that the release before still writes to them, since its processes may run for a while."""
 

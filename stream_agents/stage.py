@@ -87,6 +87,7 @@ class Folded:
 
     Args:
         recorded: The records whose effects are in the changes alone, where a stage answers none.
+        degraded: Per partition, how many events were answered with less known than should be.
     """
 
     records: Sequence[OutRecord]
@@ -95,6 +96,7 @@ class Folded:
     alarms: Sequence[str] = ()
     kept: Sequence[KeptDecision] = ()
     recorded: Sequence[Record] = ()
+    degraded: Mapping[int, int] = field(default_factory=dict)
 
 
 class Decoded(Protocol):
@@ -155,6 +157,12 @@ def find_poison(
     return search(places)
 
 
+MOST_LINES = 10_000
+"""Of a record. Each costs an outcome of some kilobytes, and all of a record's travel in one record:
+with more, a megabyte of two-byte lines would stand still, and be read again, for ever."""
+
+
 def lines_of(value: bytes) -> list[bytes]:
-    """A record's lines; blank ones are none."""
-    return [line for line in value.split(b"\n") if line.strip()]
+    """A record's lines; blank ones are none. With too many it is one line, which no event is."""
+    lines = [line for line in value.split(b"\n") if line.strip()]
+    return lines if len(lines) <= MOST_LINES else [value]

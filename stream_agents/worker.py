@@ -21,6 +21,7 @@ from feature_store.seen import SeenIds
 from feature_store.state import UnreadableState
 from models.errors import Unavailable
 from producer.records import OutRecord, Record
+from stream_agents.gaps import gap_before, is_unplaced, of_new_topic
 from stream_agents.journal import tell
 from stream_agents.metrics import StageMetrics
 from stream_agents.stage import Change, Decoded, Folded, Memory, Place, Stage, find_poison
@@ -70,6 +71,10 @@ class Holding:
     def committed(self, stored: bytes) -> None:
         self.stored = stored
         self.pending = None
+
+    def note_gap(self, expected: int, record: Record) -> None:
+        """The next record does not follow what was folded; committed with what comes of it."""
+        self.fence = replace(self.fence, gap=gap_before(record, expected, self.fence))
 
     def hold(self, change: Change, cached_entities: int) -> None:
         """Takes a chunk's changes over, to be committed with the next exchange."""
@@ -156,7 +161,7 @@ class Worker:
         if fence.epoch != self._epoch:
             log.error("topic was created again", partition=partition, was=fence.epoch)
             self._metrics.alarm("epoch")
-            fence = replace(fence, epoch=self._epoch, offset=-1)
+            fence = of_new_topic(fence, self._epoch)
         seen = SeenIds(self._limits.seen_ids, ring, fence.seen)
         return Holding(stored, fence, seen)
 
@@ -180,32 +185,53 @@ class Worker:
         wanted: list[Record] = []
         following = {partition: offset + 1 for partition, offset in self.offsets.items()}
         rewound: dict[int, int] = {}
+        unplaced = {p for p, held in self._held.items() if is_unplaced(held.fence)}
+        begun = set[int]()
         for record in sorted(records, key=lambda record: (record.partition, record.offset)):
             partition = record.partition
             if partition not in following or partition in rewound:
                 continue
             if record.offset < following[partition]:
                 continue
-            if record.offset > following[partition] and not await self._is_gone(
-                following[partition], record
-            ):
-                rewound[partition] = following[partition]
-                continue
+            if record.offset > following[partition]:
+                is_next = await self._is_next(following[partition], record)
+                is_lost = is_next and await self._is_first(record)
+                # A gap begins a chunk: the records before it must not know of it.
+                if not is_next or (is_lost and partition in begun):
+                    rewound[partition] = following[partition]
+                    continue
+                if is_lost:
+                    self._report_gap(following[partition], record)
+                    unplaced.add(partition)
+            if partition in unplaced and (held := self._held.get(partition)):
+                unplaced.remove(partition)
+                held.note_gap(following[partition], record)
+            begun.add(partition)
             following[partition] = record.offset + 1
             wanted.append(record)
         if rewound:
             await self._log.seek(rewound)
         return wanted
 
-    async def _is_gone(self, expected: int, record: Record) -> bool:
-        """Whether the offsets before a record hold nothing: lost to retention, or never records."""
+    async def _is_next(self, expected: int, record: Record) -> bool:
+        """Whether the log holds nothing between what was folded and a record."""
         partition = record.partition
         found = await self._reliably(lambda: self._log.next_offset(partition, expected))
-        if found < record.offset:
-            return False  # what was under way when we sought back
+        # Else it is what was under way when we sought back.
+        return found >= record.offset
+
+    async def _is_first(self, record: Record) -> bool:
+        """Whether the log begins with a record: what stood before it was lost.
+
+        Elsewhere an offset without a record never had one of ours: a transaction's end has one.
+        """
+        partition = record.partition
+        return await self._reliably(lambda: self._log.next_offset(partition, 0)) >= record.offset
+
+    def _report_gap(self, expected: int, record: Record) -> None:
+        place = {"partition": record.partition, "next_in_log": record.offset}
+        log.error("gap in the log", expected=expected, **place)
         self._metrics.alarm("gap")
-        log.error("gap in the log", partition=partition, expected=expected, next_in_log=found)
-        return True
 
     def _missing(self, chunk: Decoded) -> dict[int, list[str]]:
         """Per partition, the entities whose state this worker does not hold."""

@@ -11,7 +11,7 @@ from models.policy import Policy
 from models.reasons import UNUSUAL_TOGETHER, words
 from models.rules import Rule
 from scripts.manual.markdown import table
-from stream_agents.deciding import UNEXPLAINED
+from stream_agents.deciding import DEGRADED, UNEXPLAINED
 
 HEAD = """\
 # Reasons
@@ -74,6 +74,8 @@ def of_every_pack() -> str:
         score.code: score.text,
         "on_allow_list": "the client is on the allow list, so it is let through",
         "on_deny_list": "the client is on the deny list, so it is blocked",
+        DEGRADED: "less was known than should be, so the policy's `fail_mode` is the least that is "
+        "answered",
         "test_client": "the client is one of the pack's test clients, which are always answered "
         "alike",
     }
