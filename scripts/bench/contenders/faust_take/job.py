@@ -15,7 +15,6 @@ app = faust.App(
     consumer_auto_offset_reset="earliest",
     value_serializer="raw",
     key_serializer="raw",
-    producer_linger_ms=5,
     topic_disable_leader=True,
     web_enabled=False,
     datadir=setting("folder"),
@@ -35,7 +34,7 @@ async def judge(stream: faust.StreamT[bytes]) -> None:
         for event, row, score in zip(taken, rows, forest.score(rows), strict=True):
             client = event["client_ip"]
             line = encode(answer(event["event_id"], client, row[0], score))
-            answers.send_soon(key=client.encode(), value=line)
+            await answers.send(key=client.encode(), value=line)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ import org.apache.flink.api.common.serialization.AbstractDeserializationSchema;
 import org.apache.flink.api.common.serialization.SerializationSchema;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.JobManagerOptions;
 import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.configuration.StateBackendOptions;
+import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
@@ -23,6 +25,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 /** `FlinkJob hashmap|rocksdb`: one TaskManager with one slot, in this process. */
 public final class FlinkJob {
     private static final Duration CHECKPOINTS = Duration.ofSeconds(10);
+    private static final String LOOPBACK = "127.0.0.1";
 
     private FlinkJob() {}
 
@@ -46,6 +49,9 @@ public final class FlinkJob {
                 CheckpointingOptions.CHECKPOINTS_DIRECTORY,
                 "file://" + Settings.of("folder") + "/checkpoints");
         configuration.set(RestOptions.BIND_PORT, "0");
+        configuration.set(RestOptions.BIND_ADDRESS, LOOPBACK);
+        configuration.set(JobManagerOptions.BIND_HOST, LOOPBACK);
+        configuration.set(TaskManagerOptions.BIND_HOST, LOOPBACK);
         return configuration;
     }
 
