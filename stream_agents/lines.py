@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 
 from feature_store.columns import Ints
 from producer.records import DEAD_LETTER, OutRecord, Record
-from stream_agents.stage import Place, lines_of
+from stream_agents.stage import MOST_LINES, Place, lines_of
 
 LINE_FEED, OPENING, CLOSING = b"\n{}"
+
+LETTER_BYTES = 1024 * 1024
+"""Of a dead letter, as large as a record of events may be; compressed it may have been larger."""
+REASON_CHARS = 500
+"""The decoder repeats a field that it does not know, however long its name."""
 
 E = TypeVar("E", bound=msgspec.Struct, covariant=True)
 
@@ -60,9 +65,10 @@ class Lines(Generic[E]):
     def bury(self, reasons: Mapping[int, str]) -> Lines[E]:
         """The lines without the events given by number, which are dead for a reason."""
         dead = dict(self.dead)
+        split: dict[int, list[bytes]] = {}
         for number, reason in reasons.items():
             event, slot = self.events[number], int(self.slots[number])
-            raw = self._raw(slot)
+            raw = self._raw(slot, split)
             dead[slot] = DeadLine(raw, "InvalidEvent", reason, getattr(event, "event_id", ""))
         kept = [number for number in range(len(self.events)) if number not in reasons]
         events = [self.events[number] for number in kept]
@@ -71,9 +77,16 @@ class Lines(Generic[E]):
     def dead_letters(self, topic: str) -> list[OutRecord]:
         return [self._dead_letter(topic, slot, line) for slot, line in sorted(self.dead.items())]
 
-    def _raw(self, slot: int) -> bytes:
+    def _raw(self, slot: int, split: dict[int, list[bytes]]) -> bytes:
+        """A line's bytes; a record is cut into its lines once, however many of them are asked for.
+
+        Args:
+            split: The lines of each record that was asked for before, by its number.
+        """
         number = int(np.searchsorted(self.starts, slot, side="right")) - 1
-        return lines_of(self.records[number].value)[slot - int(self.starts[number])]
+        if number not in split:
+            split[number] = lines_of(self.records[number].value)
+        return split[number][slot - int(self.starts[number])]
 
     def _dead_letter(self, topic: str, slot: int, line: DeadLine) -> OutRecord:
         place = self.place(slot)
@@ -86,7 +99,7 @@ class Lines(Generic[E]):
             "reason": line.reason,
         }
         encoded = tuple((name, value.encode()) for name, value in headers.items())
-        return OutRecord(DEAD_LETTER, 0, line.raw, encoded)
+        return OutRecord(DEAD_LETTER, 0, line.raw[:LETTER_BYTES], encoded)
 
 
 def read_lines(
@@ -124,6 +137,8 @@ def _read_at_once(records: Sequence[Record], decoder: msgspec.json.Decoder[E]) -
         return None
     ends = np.cumsum([len(value) + 1 for value in values]) - 1
     starts = np.concatenate(([0], np.searchsorted(breaks, ends[:-1]) + 1, [len(events)]))
+    if np.diff(starts).max() > MOST_LINES:
+        return None
     return Lines(records, starts, events, np.arange(len(events)), {})
 
 
@@ -145,9 +160,16 @@ def _read_one_by_one(
                 events.append(decoder.decode(raw))
                 slots.append(slot)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                dead[slot] = DeadLine(raw, type(error).__name__, str(error))
+                dead[slot] = DeadLine(raw, type(error).__name__, reason_of(raw, error))
         counts.append(len(raws))
     return Lines(records, _starts(counts), events, np.array(slots, np.int64), dead)
+
+
+def reason_of(raw: bytes, error: Exception) -> str:
+    """Why a line is dead, in words."""
+    if (breaks := raw.count(b"\n")) >= MOST_LINES:
+        return f"a record has at most {MOST_LINES} lines, got {breaks + 1}"
+    return str(error)[:REASON_CHARS]
 
 
 def _starts(counts: Sequence[int]) -> Ints:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from models.packs.access.events import AccessEvent
 from producer.records import Record
-from stream_agents.lines import read_lines
-from stream_agents.stage import Place
+from stream_agents import lines as module
+from stream_agents.lines import LETTER_BYTES, REASON_CHARS, read_lines
+from stream_agents.stage import MOST_LINES, Place, lines_of
 
 
 class Nested(msgspec.Struct, frozen=True):
@@ -82,3 +84,47 @@ def test_a_poisoned_line_is_dead_and_the_others_keep_their_places() -> None:
 
 def test_no_records_are_no_lines() -> None:
     assert read() == ([], [])
+
+
+@pytest.mark.parametrize("line", [one(1), b"0", b"{}"], ids=["events", "numbers", "objects"])
+def test_a_record_of_too_many_lines_is_one_dead_line(line: bytes) -> None:
+    """Its outcomes would be larger than any record, and the agents would never get past it."""
+    crowded, full = b"\n".join([line] * (MOST_LINES + 1)), b"\n".join([line] * MOST_LINES)
+    records = [Record(0, offset, 0, value) for offset, value in enumerate([full, crowded, one(9)])]
+
+    lines = read_lines(records, DECODER)
+
+    assert [lines.place(slot).text for slot in lines.slots.tolist()][-1:] == ["0-2-0"]
+    assert lines.starts.tolist() == [0, MOST_LINES, MOST_LINES + 1, MOST_LINES + 2]
+    assert lines.dead[MOST_LINES].reason == "a record has at most 10000 lines, got 10001"
+
+
+def test_a_letter_and_its_reason_are_cut_where_a_line_is_longer_than_any_record() -> None:
+    """A compressed record may hold a line of any length, and the letter must fit its topic."""
+    line = b'{"%s": 1}' % (b"x" * 2 * LETTER_BYTES)
+
+    lines = read_lines([Record(0, 0, 0, line)], msgspec.json.Decoder(AccessEvent))
+    [letter] = lines.dead_letters("events.access")
+
+    assert letter.value == line[:LETTER_BYTES]
+    assert len(dict(letter.headers)["reason"]) == REASON_CHARS
+
+
+def test_a_record_is_cut_into_its_lines_once_however_many_of_them_are_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once for each dead line, a megabyte of them took the agents twenty seconds."""
+    records = [Record(0, 0, 0, b"\n".join([one(1)] * 100)), Record(0, 1, 0, one(2))]
+    lines = read_lines(records, DECODER)
+    cut: list[bytes] = []
+
+    def counted(value: bytes) -> list[bytes]:
+        cut.append(value)
+        return lines_of(value)
+
+    monkeypatch.setattr(module, "lines_of", counted)
+
+    buried = lines.bury({number: "bad" for number in range(101)})
+
+    assert [dead.raw for dead in buried.dead.values()] == [one(1)] * 100 + [one(2)]
+    assert len(cut) == 2
