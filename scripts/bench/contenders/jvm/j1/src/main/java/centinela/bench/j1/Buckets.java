@@ -13,8 +13,13 @@ public final class Buckets {
         this(new long[COUNT * FIELDS]);
     }
 
-    private Buckets(long[] values) {
+    /** Over the values of others; they are changed by `add`. */
+    public Buckets(long[] values) {
         this.values = values;
+    }
+
+    public long[] values() {
+        return values;
     }
 
     /** Add an event, and take the row of the ten minutes that end with its own. */
