@@ -183,9 +183,10 @@ class Worker:
     async def _in_order(self, records: Sequence[Record]) -> list[Record]:
         """The records that continue each partition's log; the rest was applied or is ahead."""
         wanted: list[Record] = []
-        following = {partition: offset + 1 for partition, offset in self.offsets.items()}
+        before = dict(self._held)
+        following = {partition: held.fence.offset + 1 for partition, held in before.items()}
         rewound: dict[int, int] = {}
-        unplaced = {p for p, held in self._held.items() if is_unplaced(held.fence)}
+        unplaced = {p for p, held in before.items() if is_unplaced(held.fence)}
         begun = set[int]()
         for record in sorted(records, key=lambda record: (record.partition, record.offset)):
             partition = record.partition
@@ -203,15 +204,16 @@ class Worker:
                 if is_lost:
                     self._report_gap(following[partition], record)
                     unplaced.add(partition)
-            if partition in unplaced and (held := self._held.get(partition)):
+            if partition in unplaced:
                 unplaced.remove(partition)
-                held.note_gap(following[partition], record)
+                before[partition].note_gap(following[partition], record)
             begun.add(partition)
             following[partition] = record.offset + 1
             wanted.append(record)
         if rewound:
             await self._log.seek(rewound)
-        return wanted
+        # A partition that left meanwhile is not ours; one that came back is read from its new copy.
+        return [r for r in wanted if self._held.get(r.partition) is before[r.partition]]
 
     async def _is_next(self, expected: int, record: Record) -> bool:
         """Whether the log holds nothing between what was folded and a record."""

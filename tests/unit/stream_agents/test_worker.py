@@ -287,6 +287,31 @@ async def test_a_copy_taken_again_in_mid_chunk_is_not_overwritten() -> None:
     assert bench.store.states == {(0, "a"): b"2"}
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_a_partition_that_leaves_while_the_broker_is_asked_is_not_folded(
+    comes_back: bool,
+) -> None:
+    bench = Bench()
+    bench.send("a", "a", "a", "a")
+    bench.broker.delete_before("in", 0, 2)
+    worker, transport = await bench.worker()
+
+    class Rebalanced(FaultyLog):
+        async def next_offset(self, partition: int, offset: int) -> int:
+            worker.revoked([0])
+            await run(*await bench.worker())
+            if comes_back:
+                await worker.assigned([0])
+            return await super().next_offset(partition, offset)
+
+    worker._log = Rebalanced(bench.broker, "in")
+    await worker.process(transport.take())
+    await worker.settle()
+
+    assert bench.store.states == {(0, "a"): b"2"}
+    assert bench.fence().decided == 2
+
+
 async def test_of_a_partition_that_leaves_during_its_commit_no_figure_is_told() -> None:
     bench = Bench()
     bench.send("a")
