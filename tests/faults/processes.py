@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -49,7 +50,7 @@ class Process:
             self.child = subprocess.Popen(
                 self.command,
                 cwd=ROOT,
-                env={**os.environ, **self.environment},
+                env={**os.environ, "PYTHONFAULTHANDLER": "1", **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -65,6 +66,7 @@ class Process:
             if not self.is_running:
                 raise AssertionError(f"{self.name} ended while starting: {self.last_words()}")
             if time.monotonic() > deadline:
+                self._tell_where_it_is()
                 raise AssertionError(f"{self.name} is not healthy: {self.last_words()}")
             time.sleep(0.05)
 
@@ -105,12 +107,18 @@ class Process:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def last_words(self) -> str:
-        return self.said()[-2000:]
+        return self.said()[-4000:]
 
     def rss_mb(self) -> float:
         """Resident memory now."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def _tell_where_it_is(self) -> None:
+        """Have Python write the stack of each thread to the log; this ends it."""
+        self.send(signal.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._reap(10)
 
     def _reap(self, within_s: float) -> int:
         assert self.child is not None
