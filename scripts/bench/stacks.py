@@ -52,20 +52,27 @@ class Running:
         found = (decode_fence(one) for one in stored if isinstance(one, bytes))
         return [fence for fence in found if fence]
 
-    def ledger(self) -> dict[str, int]:
-        """The totals of the decision stage's fences: how every event has ended."""
-        fences = self.fences("access.decisions")
+    def totals(self, stage: str) -> dict[str, int]:
+        """How the events have ended that a stage's fences cover."""
+        fences = self.fences(stage)
         return {
             outcome: sum(getattr(fence, outcome) for fence in fences)
             for outcome in ("decided", "duplicate", "late", "dead")
         }
 
-    def settled(self, events: int, within_s: float = 30.0) -> dict[str, int]:
-        """The ledger, once that many events have ended or the time is over."""
+    def folded(self, stage: str, events: int, within_s: float = 30.0) -> dict[str, int]:
+        """A stage's totals, once that many events have ended or the time is over."""
         deadline = time.monotonic() + within_s
-        while sum(self.ledger().values()) < events and time.monotonic() < deadline:
+        while sum(self.totals(stage).values()) < events and time.monotonic() < deadline:
             time.sleep(0.2)
-        return self.ledger()
+        return self.totals(stage)
+
+    def ledger(self) -> dict[str, int]:
+        """How every event has ended: the totals of the last stage."""
+        return self.totals("access.decisions")
+
+    def settled(self, events: int, within_s: float = 30.0) -> dict[str, int]:
+        return self.folded("access.decisions", events, within_s)
 
 
 @contextmanager

@@ -1,0 +1,112 @@
+"""The forest as one fused ONNX graph, beside scikit-learn and skl2onnx: `-m scripts.bench.model`.
+
+The same fitted forest, 100 trees over 12 features, evaluated on 1, 100 and 1,000 rows. skl2onnx
+converts it in an environment of its own; its graph is run here, by the same ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import onnx
+import onnxruntime
+import typer
+from numpy.typing import NDArray
+from sklearn.ensemble import IsolationForest
+
+from models.forest import to_onnx
+from models.fused import FusedForest
+from scripts.bench.contenders.contender import NotHad, home_of, pinned, python_of
+from scripts.stack.settings import ROOT
+
+REQUIREMENTS = Path(__file__).parent / "contenders" / "skl2onnx_forest" / "requirements.txt"
+FEATURES, FITTED_ON, ROUNDS = 12, 20_000, 3
+SEED = 7
+Score = Callable[[NDArray[np.float32]], object]
+
+
+def run(quick: bool) -> dict[str, object]:
+    rng = np.random.default_rng(SEED)
+    rows = rng.lognormal(1.0, 1.0, (FITTED_ON, FEATURES)).astype(np.float32)
+    forest = IsolationForest(n_estimators=100, random_state=SEED).fit(rows)
+    fused = FusedForest(to_onnx(forest, FEATURES))
+    ways: dict[str, Score] = {
+        "fused": fused.score,
+        "scikit-learn": lambda part: -forest.score_samples(part),
+    }
+    found: dict[str, object] = {"versions": {"scikit-learn": version("scikit-learn")}}
+    try:
+        session, nodes = _converted(forest)
+        ways["skl2onnx"] = lambda part: session.run(None, {"X": part})
+        found |= {"skl2onnx_nodes": nodes, "versions": dict(pinned(REQUIREMENTS))}
+    except NotHad as error:
+        found["skipped"] = str(error)
+    sizes = (1, 100) if quick else (1, 100, 1000)
+    found["us_a_call"] = {
+        str(n): _interleaved(ways, rows[:n], 0.3 if quick else 0.6) for n in sizes
+    }
+    difference = np.abs(fused.score(rows[:5000]) + forest.score_samples(rows[:5000]))
+    return found | {"greatest_difference": float(difference.max()), "rounds": ROUNDS}
+
+
+def _interleaved(ways: dict[str, Score], rows: NDArray[np.float32], seconds: float) -> object:
+    """Median microseconds a call of each, round after round; and the ratios to the fused one."""
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, score in ways.items():
+            took[name].append(_median_us(score, rows, seconds))
+    medians = {name: round(float(np.median(each)), 2) for name, each in took.items()}
+    spread = {name: [round(min(each), 2), round(max(each), 2)] for name, each in took.items()}
+    ratios = {name: round(us / medians["fused"], 1) for name, us in medians.items()}
+    return {"median": medians, "range": spread, "times_fused": ratios}
+
+
+def _median_us(score: Score, rows: NDArray[np.float32], seconds: float) -> float:
+    score(rows)
+    took = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        began = time.perf_counter_ns()
+        score(rows)
+        took.append(time.perf_counter_ns() - began)
+    return float(np.median(took)) / 1000
+
+
+def _converted(forest: IsolationForest) -> tuple[onnxruntime.InferenceSession, int]:
+    """The forest through skl2onnx, and how many nodes its graph has."""
+    python, home = python_of("skl2onnx", REQUIREMENTS), home_of("skl2onnx")
+    fitted, converted = home / "forest.pickle", home / "forest.onnx"
+    fitted.write_bytes(pickle.dumps(forest))
+    module = "scripts.bench.contenders.skl2onnx_forest.convert"
+    command = [str(python), "-m", module, str(fitted), str(converted), str(FEATURES)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    if ended.returncode:
+        raise NotHad(f"skl2onnx: {ended.stderr.strip().splitlines()[-1]}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(converted), options, providers=["CPUExecutionProvider"]
+    )
+    return session, len(onnx.load(str(converted)).graph.node)
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="1 and 100 rows alone.")] = False,
+    file: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
+) -> None:
+    found = json.dumps(run(quick), indent=1)
+    print(found)
+    if file:
+        file.write_text(found)
+
+
+if __name__ == "__main__":
+    typer.run(main)
