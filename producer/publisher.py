@@ -27,6 +27,7 @@ Delivered = Callable[[KafkaError | None, Message], None]
 _log = logging.getLogger("centinela.kafka")
 _QUEUED_RECORDS = 10_000
 _QUEUED_KIB = 64 * 1024
+_BATCH_BYTES = 8 * 1024 * 1024
 
 
 def records_of(
@@ -96,9 +97,19 @@ class Publisher:
         linger_ms: How long the client may wait for more before it sends.
         delivery_timeout_s: After this long without an acknowledgement a record counts as failed.
             It may have been written all the same: send again only under the same event ids.
+        compression: As Kafka names it: `none`, `zstd`.
+        largest_bytes: Of a record, compressed.
     """
 
-    def __init__(self, kafka: str, *, linger_ms: float = 0, delivery_timeout_s: float = 10) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        *,
+        linger_ms: float = 0,
+        delivery_timeout_s: float = 10,
+        compression: str = "none",
+        largest_bytes: int = 1_000_000,
+    ) -> None:
         self._kafka = kafka
         self._timeout_s = delivery_timeout_s
         self._producer = Producer(
@@ -109,7 +120,12 @@ class Publisher:
                 "linger.ms": linger_ms,
                 "delivery.timeout.ms": int(delivery_timeout_s * 1_000),
                 "queue.buffering.max.messages": _QUEUED_RECORDS,
-                "queue.buffering.max.kbytes": _QUEUED_KIB,
+                "queue.buffering.max.kbytes": max(_QUEUED_KIB, 64 * largest_bytes // 1024),
+                "message.max.bytes": largest_bytes,
+                # A chunk's records of a partition travel in one request.
+                "batch.size": min(largest_bytes, _BATCH_BYTES),
+                "compression.type": compression,
+                "compression.level": 1 if compression == "zstd" else -1,
                 "logger": _log,
             }
         )
@@ -134,17 +150,18 @@ class Publisher:
         open_records = len(records)
 
         def settle(error: KafkaError | None) -> None:
-            nonlocal open_records
-            open_records -= 1
             if acknowledged.done():
                 return
             if error is not None:
                 acknowledged.set_exception(self.fault(error))
-            elif open_records == 0:
+            else:
                 acknowledged.set_result(None)
 
         def delivered(error: KafkaError | None, _: Message) -> None:
-            if not loop.is_closed():
+            # Called by one thread alone: the loop is only woken by the last, or by an error.
+            nonlocal open_records
+            open_records -= 1
+            if (error is not None or open_records == 0) and not loop.is_closed():
                 loop.call_soon_threadsafe(settle, error)
 
         try:

@@ -15,7 +15,7 @@ from feature_store.fence import OnlineStore
 from producer.topics import ensure_topics, topic_id
 from stream_agents.journal import configure
 from stream_agents.metrics import StageMetrics
-from stream_agents.rim import FaustLog, Rim, build_app
+from stream_agents.rim import FaustLog, Rim, agent_publisher, build_app
 from stream_agents.settings import AgentSettings
 from stream_agents.stage import Stage
 from stream_agents.status import serve
@@ -69,10 +69,13 @@ async def _run(
     limits = Limits(settings.cached_entities, settings.seen_ids, settings.deadline_s)
     ensure_topics(settings.kafka, settings.pack, settings.partitions)
     epoch = topic_id(settings.kafka, topic)
-    transport = FaustLog(app, topic, settings.kafka)
-    worker = Worker(stage, store, transport, epoch, metrics, limits)
-    rim = Rim(app, topic, worker, metrics, settings)
-    serve(settings.status_host, port, metrics.registry, lambda: rim.is_assigned)
-    async with beside:
-        await rim.run()
+    with agent_publisher(settings.kafka) as publisher:
+        transport = FaustLog(app, topic, settings.kafka, publisher)
+        workers = [
+            Worker(stage, store, transport, epoch, metrics, limits) for _ in range(settings.lanes)
+        ]
+        rim = Rim(app, topic, workers, metrics, settings)
+        serve(settings.status_host, port, metrics.registry, lambda: rim.is_assigned)
+        async with beside:
+            await rim.run()
     log.info("agent stopped", agent=name)

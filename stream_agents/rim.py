@@ -1,4 +1,4 @@
-"""Faust around a worker: consumer group, fetching, producing. What it loses, the fence brings back.
+"""Faust around the workers: consumer group and fetching. What it loses, the fence brings back.
 
 Kafka's committed offset is advice to onlookers here. On every assignment the consumer is put where
 the stored fence says, whatever was committed or acknowledged.
@@ -9,23 +9,21 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import faust
 import structlog
-from aiokafka.errors import (  # type: ignore[import-untyped]  # it ships no types
-    IllegalStateError,
-    KafkaError,
-)
+from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped]  # it ships no types
 from faust.transport.drivers.aiokafka import Consumer, Transport
-from faust.types import TP, EventT
+from faust.types import TP
 
 from models.errors import Unavailable
-from producer.records import OutRecord, Record
+from producer.publisher import Publisher
+from producer.records import OutRecord
 from producer.topics import OUTCOME_BYTES, end_offsets, next_offset
+from stream_agents.lane import Lane
 from stream_agents.liveness import watch
 from stream_agents.metrics import StageMetrics
 from stream_agents.settings import AgentSettings
@@ -43,12 +41,6 @@ def build_app(name: str, settings: AgentSettings) -> faust.App:
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 5,
         broker_commit_interval=1.0,
-        producer_request_timeout=10.0,
-        producer_acks=-1,
-        producer_max_request_size=2 * OUTCOME_BYTES,
-        producer_compression_type="zstd",
-        # A chunk's records of a partition travel in one request, not in one round trip each.
-        producer_max_batch_size=4 * 1024 * 1024,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=1024,
@@ -60,31 +52,22 @@ def build_app(name: str, settings: AgentSettings) -> faust.App:
     )
 
 
-class FaustLog:
-    """The worker's log over a Faust app."""
+def agent_publisher(kafka: str) -> Publisher:
+    """What an agent writes with: outcomes may be large, and are much alike."""
+    return Publisher(kafka, compression="zstd", largest_bytes=2 * OUTCOME_BYTES)
 
-    def __init__(self, app: faust.App, topic: str, kafka: str) -> None:
+
+class FaustLog:
+    """The worker's log: read through a Faust app, written by a client that works in C."""
+
+    def __init__(self, app: faust.App, topic: str, kafka: str, publisher: Publisher) -> None:
         self._app = app
         self._topic = topic
         self._kafka = kafka
+        self._publisher = publisher
 
     async def emit(self, records: Sequence[OutRecord]) -> None:
-        producer = self._app.producer
-        try:
-            sent = [
-                await producer.send(
-                    record.topic,
-                    None,
-                    record.value,
-                    record.partition,
-                    None,
-                    list(record.headers),
-                )
-                for record in records
-            ]
-            await asyncio.gather(*sent)
-        except KafkaError as error:
-            raise Unavailable(f"kafka: {type(error).__name__}: {error}") from error
+        await self._publisher.send(records)
 
     async def seek(self, offsets: Mapping[int, int]) -> None:
         for partition, offset in offsets.items():
@@ -96,60 +79,26 @@ class FaustLog:
         return await asyncio.to_thread(next_offset, self._kafka, self._topic, partition, offset)
 
 
-class Inbox:
-    """Records on their way from Faust to the worker; bounded, so that Faust pauses fetching."""
-
-    def __init__(self, capacity: int) -> None:
-        self._queued: deque[EventT[bytes]] = deque()
-        self._capacity = capacity
-        self._filled = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._drained.set()
-
-    def __len__(self) -> int:
-        return len(self._queued)
-
-    async def put(self, event: EventT[bytes]) -> None:
-        await self._drained.wait()
-        self._queued.append(event)
-        self._filled.set()
-        if len(self._queued) >= self._capacity:
-            self._drained.clear()
-
-    async def take(self, most: int) -> list[EventT[bytes]]:
-        """What has queued up, at least one event: never a timed wait for more."""
-        await self._filled.wait()
-        taken = [self._queued.popleft() for _ in range(min(most, len(self._queued)))]
-        if not self._queued:
-            self._filled.clear()
-        if len(self._queued) < self._capacity // 2:
-            self._drained.set()
-        return taken
-
-    def clear(self) -> None:
-        self._queued.clear()
-        self._filled.clear()
-        self._drained.set()
-
-
 class Rim:
-    """Runs one worker in one Faust app until it is told to stop."""
+    """Runs workers in one Faust app until it is told to stop.
+
+    Args:
+        workers: Partitions are dealt to them in turn, one lane each.
+    """
 
     def __init__(
         self,
         app: faust.App,
         topic: str,
-        worker: Worker,
+        workers: Sequence[Worker],
         metrics: StageMetrics,
         settings: AgentSettings,
     ) -> None:
         self._app = app
         self._topic = topic
-        self._worker = worker
+        self._lanes = [Lane(worker, settings.take_records) for worker in workers]
         self._metrics = metrics
         self._settings = settings
-        self._inbox = Inbox(4 * settings.take_records)
-        self._unacked: list[EventT[bytes]] = []
         self._stopping = asyncio.Event()
         self._stopped = threading.Event()
         self.is_assigned = False
@@ -167,7 +116,7 @@ class Rim:
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(number, self.stop)
         threading.Thread(target=self._watch, name="liveness", daemon=True).start()
         try:
             await self._app.start()
@@ -176,6 +125,12 @@ class Rim:
             await self._app.stop()
         finally:
             self._stopped.set()
+
+    def stop(self) -> None:
+        """Takes no more: `run` returns once what is in hand is committed."""
+        self._stopping.set()
+        for lane in self._lanes:
+            lane.stop()
 
     async def _work_until_told(self) -> None:
         working = asyncio.create_task(self._work())
@@ -189,73 +144,40 @@ class Rim:
             raise Unavailable("faust has crashed") from self._app.crash_reason
         await working
 
+    async def _work(self) -> None:
+        # The first error ends all: what is not committed is done again by the next owner.
+        await asyncio.gather(*(lane.run() for lane in self._lanes))
+
     async def assigned(self, assignment: set[TP]) -> dict[TP, int]:
         """Where to read each partition from; called on every assignment, before any record."""
-        self._inbox.clear()
-        self._unacked.clear()
-        self._worker.revoked(list(self._worker.offsets))
-        partitions = [tp.partition for tp in assignment if tp.topic == self._topic]
-        following = await self._worker.assigned(partitions)
+        mine = [tp.partition for tp in assignment if tp.topic == self._topic]
+        following: dict[int, int] = {}
+        for number, lane in enumerate(self._lanes):
+            own = [partition for partition in mine if self._lane(partition) == number]
+            following |= await lane.assigned(own)
         self.is_assigned = True
         log.info("assigned", topic=self._topic, offsets=following)
         return {TP(self._topic, partition): offset for partition, offset in following.items()}
 
+    def _lane(self, partition: int) -> int:
+        return partition % len(self._lanes)
+
     async def _fetch(self, stream: faust.StreamT[bytes]) -> None:
         # The one loop that acknowledges nothing on its own, whatever is raised around it.
         async for event in stream.noack().events():  # type: ignore[attr-defined]  # typed too narrowly
-            await self._inbox.put(event)
+            await self._lanes[self._lane(event.message.partition)].inbox.put(event)
 
-    async def _work(self) -> None:
-        while not self._stopping.is_set():
-            events = await self._next()
-            if not events:
-                continue
-            await self._worker.process([_record(event) for event in events])
-            done, self._unacked = self._unacked, events
-            self._acknowledge(done)
-            await asyncio.sleep(0)  # lets Faust hand over what has arrived meanwhile
-            if not len(self._inbox):
-                await self._settle()
-        await self._settle()
-
-    async def _next(self) -> list[EventT[bytes]]:
-        taking = asyncio.ensure_future(self._inbox.take(self._settings.take_records))
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        done, left = await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in left:
-            waiting.cancel()
-        return taking.result() if taking in done else []
-
-    async def _settle(self) -> None:
-        await self._worker.settle()
-        done, self._unacked = self._unacked, []
-        self._acknowledge(done)
-
-    def _acknowledge(self, events: Sequence[EventT[bytes]]) -> None:
-        """Only what is committed in the store; in offset order."""
-        for event in events:
-            event.ack()
+    def _offsets(self) -> dict[int, int]:
+        return {p: offset for lane in self._lanes for p, offset in lane.offsets.items()}
 
     def _watch(self) -> None:
         watch(
-            lambda: self._worker.offsets,
+            self._offsets,
             lambda: end_offsets(self._settings.kafka, self._topic),
             self._metrics,
             self._settings.stalled_s,
             self._stopped,
         )
-
-
-def _record(event: EventT[bytes]) -> Record:
-    message: Any = event.message  # Faust leaves the type of headers open
-    return Record(
-        message.partition,
-        message.offset,
-        round(message.timestamp * 1000),
-        message.value or b"",
-        # A header without a value is not one without a name.
-        tuple((name, value or b"") for name, value in message.headers or ()),
-    )
 
 
 def _fenced_transport(app: faust.App, rim: Rim) -> Transport:

@@ -26,7 +26,9 @@ class AgentSettings(Connections):
         cached_entities: How many entities' states an agent holds per partition.
         kept_decisions: How many answers other than allow are kept to be explained.
         record_days: How long answers stay in PostgreSQL after they were given.
-        take_records: At most so many records, over all partitions, make one chunk.
+        lanes: An agent's partitions are dealt to so many loops: while one waits for Redis or Kafka,
+            another computes.
+        take_records: At most so many records of a lane make one chunk.
         stalled_s: An agent that has lag but folds nothing for so long ends itself.
         deadline_s: How long an agent waits for Kafka, Redis or PostgreSQL before it ends itself.
     """
@@ -43,6 +45,7 @@ class AgentSettings(Connections):
     cached_entities: int = 50_000
     kept_decisions: int = 20_000
     record_days: int = Field(30, gt=0)
+    lanes: int = Field(2, gt=0)
     take_records: int = 32
     stalled_s: float = 30.0
     deadline_s: float = 60.0

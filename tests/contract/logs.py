@@ -16,7 +16,7 @@ from producer.records import Record
 from producer.topics import end_offsets
 from stream_agents.memory import MemoryBroker, MemoryLog, MemoryStore
 from stream_agents.metrics import StageMetrics
-from stream_agents.rim import FaustLog, Rim, build_app
+from stream_agents.rim import FaustLog, Rim, agent_publisher, build_app
 from stream_agents.settings import AgentSettings
 from stream_agents.worker import Log, Worker
 from tests.unit.stream_agents.counting import CountingStage
@@ -92,9 +92,10 @@ class OnKafka:
         self._kafka = kafka
         settings = AgentSettings(kafka=kafka, stalled_s=NEVER_S)
         self._app = app = build_app(topic, settings)
-        self.log = FaustLog(app, topic, kafka)
+        self._publisher = agent_publisher(kafka)
+        self.log = FaustLog(app, topic, kafka, self._publisher)
         self.reader = Reader(self.log)
-        self.rim = Rim(app, topic, self.reader, StageMetrics("test", "reader"), settings)
+        self.rim = Rim(app, topic, [self.reader], StageMetrics("test", "reader"), settings)
 
     async def read(self, count: int) -> list[Record]:
         async with asyncio.timeout(WITHIN_S):
@@ -123,6 +124,7 @@ class OnKafka:
         finally:
             self.ended.set()
             await self._app.stop()
+            self._publisher.close()
 
 
 @asynccontextmanager
@@ -139,5 +141,5 @@ async def on_kafka(kafka: str) -> AsyncIterator[OnKafka]:
     try:
         yield transport
     finally:
-        transport.rim._stopping.set()
+        transport.rim.stop()
         await running

@@ -11,9 +11,10 @@ import pytest
 from faust.types import TP, EventT
 
 from feature_store.fence import Reply, StoreUnavailable, Turn, decode_fence
+from stream_agents.lane import Inbox
 from stream_agents.memory import MemoryBroker, MemoryLog, MemoryStore
 from stream_agents.metrics import StageMetrics
-from stream_agents.rim import Inbox, Rim, build_app
+from stream_agents.rim import Rim, build_app
 from stream_agents.settings import AgentSettings
 from stream_agents.worker import Limits, Worker
 from tests.unit.stream_agents.counting import CountingStage
@@ -43,8 +44,10 @@ class Event:
         self.acked.append(self.message.offset)
 
 
-def event(offset: int, value: bytes | None = b"a", acked: list[int] | None = None) -> EventT[bytes]:
-    message = Message(0, offset, value)
+def event(
+    offset: int, value: bytes | None = b"a", acked: list[int] | None = None, partition: int = 0
+) -> EventT[bytes]:
+    message = Message(partition, offset, value)
     return cast("EventT[bytes]", Event(message, [] if acked is None else acked))
 
 
@@ -123,43 +126,52 @@ class WatchedStore(MemoryStore):
         super().__init__()
         self.acked_too_early: list[int] = []
         self.is_away = False
+        self.held_up: dict[int, asyncio.Event] = {}
         self._acked = acked
 
     @property
     def offset(self) -> int:
-        fence = decode_fence(self.fences.get(0, b""))
+        return self.offset_of(0)
+
+    def offset_of(self, partition: int) -> int:
+        fence = decode_fence(self.fences.get(partition, b""))
         return -1 if fence is None else fence.offset
 
     async def exchange(self, turns: Sequence[Turn]) -> list[Reply]:
         self.acked_too_early += [offset for offset in self._acked if offset > self.offset]
         if self.is_away:
             raise StoreUnavailable("away")
+        for turn in turns:
+            if turn.partition in self.held_up:
+                await self.held_up[turn.partition].wait()
         return await super().exchange(turns)
 
 
 class Agent:
-    """A rim with a worker on stores in memory, fed by hand instead of by Faust."""
+    """A rim with its workers on stores in memory, fed by hand instead of by Faust."""
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int = 1) -> None:
         self.acked: list[int] = []
         self.store = WatchedStore(self.acked)
         self.broker = MemoryBroker(lambda: 0)
-        self.broker.create("out", 1)
+        self.broker.create("out", lanes)
         metrics, settings = StageMetrics("test", "rim"), AgentSettings(take_records=TAKE)
         log = MemoryLog(self.broker, "in")
         stage, limits = CountingStage("out"), Limits(seen_ids=64, deadline_s=0.0)
-        self.worker = Worker(stage, self.store, log, "epoch", metrics, limits)
+        workers = [Worker(stage, self.store, log, "epoch", metrics, limits) for _ in range(lanes)]
+        self.worker = workers[0]
         app = build_app("test", settings)
-        self.rim = Rim(app, "in", self.worker, metrics, settings)
+        self.rim = Rim(app, "in", workers, metrics, settings)
 
-    async def fetch(self, *offsets: int, value: bytes | None = b"a") -> None:
-        await put_all(self.rim._inbox, [event(offset, value, self.acked) for offset in offsets])
+    async def fetch(self, *offsets: int, value: bytes | None = b"a", partition: int = 0) -> None:
+        fetched = [event(offset, value, self.acked, partition) for offset in offsets]
+        await put_all(self.rim._lanes[self.rim._lane(partition)].inbox, fetched)
 
     def work(self) -> asyncio.Task[None]:
         return asyncio.create_task(self.rim._work())
 
     async def stop(self, working: asyncio.Task[None]) -> None:
-        self.rim._stopping.set()
+        self.rim.stop()
         await working
 
     @property
@@ -172,7 +184,7 @@ async def agent() -> AsyncIterator[Agent]:
     agent = Agent()
     await agent.rim.assigned({TP("in", 0)})
     yield agent
-    agent.rim._stopping.set()
+    agent.rim.stop()
 
 
 async def test_nothing_is_acknowledged_before_it_is_committed(agent: Agent) -> None:
@@ -198,7 +210,7 @@ async def test_what_has_queued_up_is_committed_and_acknowledged_without_more(age
 
 async def test_a_stop_takes_no_more_and_commits_what_is_in_hand(agent: Agent) -> None:
     await agent.fetch(*range(2 * TAKE))
-    agent.rim._stopping.set()
+    agent.rim.stop()
 
     await agent.rim._work()
 
@@ -258,3 +270,20 @@ async def test_a_tombstone_is_a_record_without_lines(agent: Agent) -> None:
     await agent.stop(working)
 
     assert agent.emitted == [b""]
+
+
+async def test_a_lane_goes_on_while_another_waits() -> None:
+    agent = Agent(lanes=2)
+    await agent.rim.assigned({TP("in", 0), TP("in", 1)})
+    agent.store.held_up = {1: asyncio.Event()}
+    working = agent.work()
+    await agent.fetch(0, partition=1)
+    await agent.fetch(0, partition=0)
+    await settled()
+    assert (agent.store.offset_of(0), agent.store.offset_of(1)) == (0, -1)
+
+    agent.store.held_up[1].set()
+    await settled()
+
+    assert (agent.store.offset_of(0), agent.store.offset_of(1)) == (0, 0)
+    await agent.stop(working)
