@@ -33,6 +33,14 @@ FLINK_OPENS = tuple(
 )
 """What Flink's own configuration gives to a Java of 17 or later."""
 
+SPARK_OPENS = tuple(
+    f"--add-opens=java.base/{package}=ALL-UNNAMED"
+    for package in ("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net")
+    + ("java.nio", "java.util", "java.util.concurrent", "java.util.concurrent.atomic")
+    + ("jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar")
+)
+"""What Spark's own launcher gives."""
+
 
 @dataclass(slots=True)
 class JvmProgram:
@@ -117,7 +125,7 @@ def _versions() -> Mapping[str, str]:
 
 
 def jvm_programs() -> tuple[JvmProgram, ...]:
-    return (*_kafka_streams(), *_flinks())
+    return (*_kafka_streams(), *_flinks(), _spark())
 
 
 def _kafka_streams() -> tuple[JvmProgram, ...]:
@@ -176,4 +184,18 @@ def _flinks() -> tuple[JvmProgram, ...]:
             ("flink", "hashmap", "on the heap"),
             ("flink-rocksdb", "rocksdb", "in RocksDB"),
         )
+    )
+
+
+def _spark() -> JvmProgram:
+    return JvmProgram(
+        "spark",
+        "Structured Streaming: transformWithState over RocksDB with its changelog, micro-batches "
+        "of 50,000 events, fused forest an event; local[1]",
+        "state exactly once, answers at least once; an answer waits for its micro-batch; J1 alone",
+        "spark",
+        "centinela.bench.SparkJob",
+        {"spark": "spark.version", "onnxruntime": "onnxruntime.version"},
+        options=SPARK_OPENS,
+        warm_up_s=15.0,
     )
