@@ -16,6 +16,9 @@ from stream_agents.stage import MOST_LINES, Place, lines_of
 
 LINE_FEED, OPENING, CLOSING = b"\n{}"
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""All that the decoder raises over a line: the last over brackets nested by the thousand."""
+
 LETTER_BYTES = 1024 * 1024
 """Of a dead letter, as large as a record of events may be; compressed it may have been larger."""
 REASON_CHARS = 500
@@ -131,7 +134,7 @@ def _read_at_once(records: Sequence[Record], decoder: msgspec.json.Decoder[E]) -
         return None
     try:
         events = decoder.decode_lines(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     if len(events) != len(breaks) + 1:
         return None
@@ -159,7 +162,7 @@ def _read_one_by_one(
             try:
                 events.append(decoder.decode(raw))
                 slots.append(slot)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 dead[slot] = DeadLine(raw, type(error).__name__, reason_of(raw, error))
         counts.append(len(raws))
     return Lines(records, _starts(counts), events, np.array(slots, np.int64), dead)

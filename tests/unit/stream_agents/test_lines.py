@@ -71,6 +71,12 @@ def test_two_events_on_a_line_are_a_dead_line_whatever_is_beside_it(
     assert f"0-{place}-0" in dead
 
 
+def test_a_line_nested_by_the_thousand_is_dead_and_no_fault_of_ours() -> None:
+    events, dead = read(one(1), b'{"number":2,"more":' + b"[" * 5_000, one(3))
+
+    assert (events, dead) == ([(1, "0-0-0"), (3, "0-2-0")], ["0-1-0"])
+
+
 def test_a_poisoned_line_is_dead_and_the_others_keep_their_places() -> None:
     records = [Record(2, 7, 0, one(1) + b"\n" + one(2) + b"\n" + one(3))]
 
