@@ -6,6 +6,7 @@ JSON escapes what a client sends, so a line break in it cannot forge a line.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ REPEATED_S = 30.0
 """A library's words are told again only after this time."""
 
 REMEMBERED = 256
+
+STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What JSON need not escape, and terminals obey or readers of lines break at."""
 
 QUIET = {"faust": logging.WARNING, "aiokafka": logging.WARNING, "mode": logging.WARNING}
 
@@ -72,7 +76,8 @@ def named(process: str) -> Processor:
 
 
 def as_json(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+    encoded = msgspec.json.encode(event, enc_hook=repr).decode()
+    return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded)
 
 
 def _adopt_standard_logging(

@@ -14,7 +14,7 @@ from stream_agents import journal
 
 journal.configure("api")
 log = structlog.get_logger("x")
-log.info("request", trace="a\\r\\nb", summary={"events": 1})
+log.info("request", trace="a\\r\\nb\\x1b\\x9b\\u2028", summary={"events": 1})
 log.debug("not told")
 for _ in range(3):
     logging.getLogger("uvicorn.error").info("Started %s", "server")
@@ -37,7 +37,7 @@ def test_every_line_is_one_json_object_and_none_is_repeated() -> None:
     ours, library, fault = lines()
 
     assert (ours["event"], ours["process"], ours["level"]) == ("request", "api", "info")
-    assert (ours["trace"], ours["summary"]) == ("a\r\nb", {"events": 1})
+    assert (ours["trace"], ours["summary"]) == ("a\r\nb\x1b\x9b\u2028", {"events": 1})
     assert (library["event"], library["logger"]) == ("Started server", "uvicorn.error")
     assert library["process"] == "api"
     assert fault["exception"][0]["exc_type"] == "ZeroDivisionError"
