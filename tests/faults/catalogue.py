@@ -102,7 +102,7 @@ def try_out(
     chosen: Fault, clusters: Clusters, seed: int, times: int | None = None, *, quick: bool = False
 ) -> Outcome:
     """Run one fault; what breaks the test itself is a missed pass mark too."""
-    wanted = times or (chosen.quick if quick else chosen.times)
+    wanted = times or (quick and chosen.quick) or chosen.times
     try:
         return chosen.inject(clusters, random.Random(f"{seed} {chosen.id}"), wanted)
     except AssertionError as error:

@@ -18,7 +18,7 @@ from tests.faults import oracle
 from tests.faults.cluster import ACTIONS, DECISIONS, EVENTS, STAGES, Cluster
 from tests.faults.journal import Journal
 from tests.faults.oracle import Books, Epoch, Key
-from tests.integration.agents import read_topic
+from tests.faults.reading import read_topic
 
 K = TypeVar("K")
 
@@ -89,7 +89,8 @@ def check(
 
     Args:
         journal: What was sent; nothing is asked of the log's completeness without it.
-        before: Earlier lives of the events topic, where it was deleted and made again.
+        before: Earlier lives of the events topic, where it was deleted and made again; or the part
+            of this life that was folded before records behind it were deleted.
 
     Raises:
         NotSettled: The stages did not catch up within `settle_s`.

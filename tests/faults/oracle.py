@@ -54,7 +54,10 @@ class Books:
 
 
 def fold(epochs: Sequence[Epoch], partitions: int) -> Books:
-    """Fold the lives of the events topic one after another; answers are those of the last."""
+    """Fold the lives of the events topic one after another; answers are those of the last.
+
+    Two with one id are one life with a gap between: what is missing was deleted before its fold.
+    """
     stores = {"ingestion": MemoryStore(), "decision": MemoryStore()}
     broker = MemoryBroker(lambda: 0)
     for topic in (EVENTS, DECISIONS, ACTIONS):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from typing import Any
 from feature_store.online import connect
 from scripts.stack import kafka, redis_server, software
 from scripts.stack.ports import free_ports
-from scripts.stack.settings import LocalStack
+from scripts.stack.settings import ROOT, LocalStack
 from scripts.stack.supervisor import Child
 from tests.faults.processes import Process
 
@@ -113,9 +115,11 @@ def servers() -> Iterator[Servers]:
             kafka_controller_port=controller_port,
             redis_port=redis_port,
         )
+        # Kernels that are new are compiled here, once, and not by each worker in turn.
+        subprocess.run([sys.executable, "-m", "stream_agents.warm"], cwd=ROOT, check=True)
         java = software.java()
         broker = _broker(kafka.broker(settings, java, software.kafka_jars(java)), kafka_port)
-        store = _redis(redis_server.store(settings, software.redis_server()), settings)
+        store = redis_of(redis_server.store(settings, software.redis_server()), settings)
         try:
             store.start()
             broker.start()
@@ -131,7 +135,8 @@ def _broker(child: Child, port: int) -> Broker:
     return broker
 
 
-def _redis(child: Child, settings: LocalStack) -> RedisServer:
+def redis_of(child: Child, settings: LocalStack) -> RedisServer:
+    """A Redis that was described as a child of a supervisor."""
     redis = RedisServer(child.name, child.command, child.log, child.healthy)
     redis.port = settings.redis_port
     redis.data = settings.folder / "redis"
