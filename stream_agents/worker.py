@@ -269,7 +269,16 @@ class Worker:
         """Another writer moved the fence: drops the copies and reads on from the fence."""
         log.warning("fence moved by another, copy dropped", partitions=sorted(partitions))
         self._metrics.alarm("ownership")
-        await self._log.seek(await self.assigned(partitions))
+        before = {partition: self._held[partition] for partition in partitions}
+        following = {}
+        for partition, copy in before.items():
+            held = await self._load(partition)
+            # A partition that left meanwhile is not ours; one that came back has its new copy.
+            if self._held.get(partition) is copy:
+                self._held[partition] = held
+                self._metrics.taken_over(partition, held.fence)
+                following[partition] = held.fence.offset + 1
+        await self._log.seek(following)
 
     async def _fold_and_emit(
         self, records: Sequence[Record], chunk: Decoded, poisoned: Sequence[Place]

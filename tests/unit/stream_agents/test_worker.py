@@ -218,6 +218,28 @@ async def test_a_zombie_is_refused_and_reads_on_where_the_new_owner_is() -> None
     assert bench.fence().decided == 4
 
 
+async def test_a_partition_that_leaves_while_its_copy_is_read_again_stays_away() -> None:
+    bench = Bench(partitions=2)
+    for partition in (0, 1):
+        bench.send("a", "a", partition=partition)
+    zombie, its_log = await bench.worker(0, 1)
+    await zombie.process(its_log.take(1))
+    await run(*await bench.worker(0, 1))
+
+    class Leaving(FaultyStore):
+        async def load(self, partition: int) -> tuple[bytes, bytes]:
+            zombie.revoked([0, 1])
+            return await bench.store.load(partition)
+
+    store = Leaving()
+    store.fences = bench.store.fences
+    zombie._store = store
+    await run(zombie, its_log)
+
+    assert zombie.offsets == {}
+    assert bench.fence(0).decided == bench.fence(1).decided == 2
+
+
 async def test_another_writers_revision_voids_the_copy() -> None:
     bench = Bench()
     bench.send("a")
