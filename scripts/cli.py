@@ -18,6 +18,7 @@ from producer.exits import Exit, exit_of
 from producer.replay import replay
 from producer.simulate import simulate
 from scripts import door
+from scripts.audit import audit
 from scripts.dead_letters import dead_letters
 from scripts.decisions import decisions
 from scripts.demo import demo
@@ -36,7 +37,7 @@ from scripts.up import up as start
 
 ORDER = (
     *("up", "down", "demo", "status", "doctor"),
-    *("replay", "simulate", "decisions", "explain", "features", "topics", "dead-letters"),
+    *("replay", "simulate", "decisions", "explain", "features", "topics", "dead-letters", "audit"),
     *("lists", "policy", "train", "evaluate", "serve"),
 )
 
@@ -164,6 +165,7 @@ cli.command()(demo)
 cli.command()(replay)
 cli.command()(simulate)
 cli.command()(explain)
+cli.command()(audit)
 cli.command()(train)
 cli.command()(status)
 cli.command()(doctor)
