@@ -126,14 +126,15 @@ def _feast(url: str, folder: str, reads: int) -> Iterator[Callable[[], list[floa
         stderr=(Path(folder) / "log").open("wb"),
         text=True,
     )
-    assert process.stdin and process.stdout
+    told, ask = process.stdout, process.stdin
+    assert told is not None
+    assert ask is not None
 
     def one_round() -> list[float]:
-        assert process.stdin and process.stdout
         with suppress(BrokenPipeError):
-            process.stdin.write("\n")
-            process.stdin.flush()
-        for line in process.stdout:
+            ask.write("\n")
+            ask.flush()
+        for line in told:
             if line.startswith("["):
                 took: list[float] = json.loads(line)
                 return took
@@ -144,7 +145,7 @@ def _feast(url: str, folder: str, reads: int) -> Iterator[Callable[[], list[floa
         one_round()
         yield one_round
     finally:
-        process.stdin.close()
+        ask.close()
         process.terminate()
         process.wait(10)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import redis
 import typer
@@ -26,7 +26,7 @@ from scripts.bench import usage
 from scripts.bench.answers import Counted, counted
 from scripts.bench.contenders.catalog import contenders
 from scripts.bench.contenders.contender import Contender, Job, NotHad
-from scripts.bench.contenders.ours import OUT_TOPIC
+from scripts.bench.contenders.ours import OUT_TOPIC, Centinela
 from scripts.bench.servers import Servers, servers
 from scripts.bench.topics import Ends, fill, make_topic
 from scripts.bench.workload import Workload, workload
@@ -49,6 +49,7 @@ class Plan:
     measured_s: float = 6.0
     warm_up_share: float = 1.0
     only: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
     pinned: bool = True
 
 
@@ -174,13 +175,18 @@ def _watch(contender: Contender, job: Job, others: Mapping[str, int], plan: Plan
             if looks[-1].progress > 0:
                 first = now
             elif now - looks[0].at_s > FIRST_ANSWER_WITHIN_S:
-                said = (job.folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
-                raise NotHad(f"{contender.name}: no answer in time: {' | '.join(said)}")
+                raise NotHad(f"{contender.name}: no answer in time: {_last_words(job.folder)}")
             continue
         if now - first > contender.warm_up_s * plan.warm_up_share + plan.measured_s:
             return looks
         if _stands_still(looks):
             return looks
+
+
+def _last_words(folder: Path) -> str:
+    logs = sorted(folder.glob("*log"), key=lambda path: path.stat().st_mtime)
+    lines = [line for path in logs for line in path.read_text(errors="replace").splitlines()]
+    return " | ".join(line.strip()[:300] for line in lines[-3:])
 
 
 def _stands_still(looks: Sequence[Look]) -> bool:
@@ -206,8 +212,9 @@ def _result(
         if look.progress > before.progress
     )
     warm = contender.warm_up_s * plan.warm_up_share
-    # Whoever is through before its warm-up ends is measured from its first answer.
+    # Whoever is through before its warm-up ends is measured from its first answer, or its start.
     first = next((k for k in looks if k.at_s >= began.at_s + warm and k.at_s < last.at_s), began)
+    first = first if first is not last else looks[looks.index(last) - 1]
     count = counted(contender, made, job, last.ends)
     events = _between(count, first, last)
     seconds = max(last.at_s - first.at_s, LOOK_EVERY_S)
@@ -235,26 +242,45 @@ def _between(count: Counted, first: Look, last: Look) -> int:
     return count.events_before(last.ends) - count.events_before(first.ends)
 
 
-def run(plan: Plan, track: Track) -> dict[str, object]:
-    """All contenders in each round, round after round."""
-    made = workload("zipf", plan.events)
+def run(plan: Plan, track: Track) -> dict[str, Any]:
+    """All contenders in each round, round after round; then a few of them where keys are flat."""
+    made, flat = workload("zipf", plan.events), workload("flat", plan.events)
     chosen, skipped = _prepared(plan.only)
+    runs = [(one, made, number) for number in range(plan.rounds) for one in chosen]
+    again = [one for one in chosen if one.name in plan.flat]
+    runs += [(one, flat, number) for number in range(plan.rounds) for one in again]
     results: list[Measured] = []
-    for number in range(plan.rounds):
-        for contender in chosen:
-            try:
-                measured = measure(track, contender, made, number, plan)
-            except NotHad as error:
-                skipped[contender.name] = str(error)
-                continue
-            results.append(measured)
-            print(line_of(measured), flush=True)
+    for contender, events, number in runs:
+        if contender.name in skipped:
+            continue
+        try:
+            results.append(measure(track, contender, events, number, plan))
+            print(line_of(results[-1]), flush=True)
+        except NotHad as error:
+            skipped[contender.name] = str(error)
     told = {
         c.name: {"does": c.does, "lacks": c.lacks, "reads": c.reads, "versions": dict(c.versions())}
         for c in chosen
     }
-    rounds = [asdict(measured) for measured in results]
-    return {"contenders": told, "skipped": skipped, "rounds": rounds, "plan": asdict(plan)}
+    return {
+        "plan": asdict(plan),
+        "data": {one.name: {"events": one.events, "sha256": one.sha256} for one in (made, flat)},
+        "contenders": told,
+        "skipped": skipped,
+        "rounds": [asdict(measured) for measured in results],
+    }
+
+
+def workers(plan: Plan, track: Track) -> list[dict[str, Any]]:
+    """Our agents on all cores, with one ingestion worker and with two, taking turns."""
+    made = workload("zipf", plan.events)
+    ways = [Centinela(f"centinela-{count}-ingestion", workers=count) for count in (1, 2)]
+    results = []
+    for number in range(plan.rounds):
+        for one in ways:
+            results.append(measure(track, one, made, number, plan))
+            print(line_of(results[-1]), flush=True)
+    return [asdict(measured) for measured in results]
 
 
 def _prepared(only: tuple[str, ...]) -> tuple[list[Contender], dict[str, str]]:
@@ -290,7 +316,7 @@ def main(
     pin: Annotated[bool, typer.Option(help="One core for the contender, one for the rest.")] = True,
 ) -> None:
     names = tuple(name for name in only.split(",") if name)
-    plan = Plan(events, rounds, seconds, 1.0, names, pin)
+    plan = Plan(events, rounds, seconds, 1.0, names, pinned=pin)
     with on_core(0, pin), servers() as running:
         found = run(plan, Track(running, pin))
     print(json.dumps(found, indent=1))

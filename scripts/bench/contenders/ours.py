@@ -22,12 +22,13 @@ class Centinela:
 
     name: str = "centinela"
     does: str = (
-        "both agents, the whole access pack: 44 features in 4 windows, 22 rules, text model, "
+        "both agents, the whole access pack: windows from a minute to a day, rules, text model, "
         "forest, reasons, policy, blocks; state and fence in Redis; 200 events a record"
     )
     lacks: str = "nothing of the pack; J1 is a part of what it does"
     reads: Shape = "batched"
     warm_up_s: float = 5.0
+    workers: int = 1
     _running: Processes = field(default_factory=Processes)
 
     def versions(self) -> Mapping[str, str]:
@@ -39,22 +40,16 @@ class Centinela:
     def start(self, job: Job) -> Sequence[int]:
         make_topic(job.kafka, decisions_topic("access"), job.partitions)
         ensure_topics(job.kafka, "access", job.partitions)
-        ports = free_ports(2)
-        environment = {
-            "CENTINELA_KAFKA": job.kafka,
-            "CENTINELA_REDIS": job.redis,
-            "CENTINELA_PARTITIONS": str(job.partitions),
-            "CENTINELA_INGESTION_PORT": str(ports[0]),
-            "CENTINELA_DECISION_PORT": str(ports[1]),
-            "CENTINELA_POSTGRES": "",
-        }
+        agents = ("ingestion",) * self.workers + ("decision",)
         return [
             self._running.launch(
                 (sys.executable, "-m", f"stream_agents.{agent}"),
-                environment,
-                job.folder / f"{agent}.log",
+                _environment(job, port),
+                job.folder / f"{agent}-{number}.log",
             )
-            for agent in ("ingestion", "decision")
+            for number, (agent, port) in enumerate(
+                zip(agents, free_ports(len(agents)), strict=True)
+            )
         ]
 
     def answered(self) -> int | None:
@@ -62,6 +57,17 @@ class Centinela:
 
     def stop(self) -> None:
         self._running.stop()
+
+
+def _environment(job: Job, port: int) -> Mapping[str, str]:
+    return {
+        "CENTINELA_KAFKA": job.kafka,
+        "CENTINELA_REDIS": job.redis,
+        "CENTINELA_PARTITIONS": str(job.partitions),
+        "CENTINELA_INGESTION_PORT": str(port),
+        "CENTINELA_DECISION_PORT": str(port),
+        "CENTINELA_POSTGRES": "",
+    }
 
 
 def centinelas() -> tuple[Centinela, ...]:

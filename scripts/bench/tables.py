@@ -1,0 +1,354 @@
+"""The tables and lists of docs/benchmarks.md, each from the figures of one run."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from scripts.bench.charts import Bar
+
+Found = Mapping[str, Any]
+NOT_RUN = "Not measured in this run."
+OURS = "centinela"
+
+
+def machine(found: Found) -> str:
+    told = found["machine"]
+    load = ", ".join(f"{when} {figure}" for when, figure in told["load"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
+    changed = ", with changes not committed" if told["uncommitted"] else ""
+    rows = [
+        ("when", told["at"]),
+        ("command", f"`{told['command']}`, {told['took_s']} s"),
+        ("commit", f"`{told['commit']}`{changed}"),
+        ("processor", f"{told['processor']}, {told['cores']} cores"),
+        ("memory", f"{told['memory_gib']} GiB"),
+        ("software", versions),
+        ("niceness", told["nice"]),
+        ("load average", load),
+    ]
+    if "throughput" in found:
+        data = found["throughput"]["data"].items()
+        rows += [
+            (f"data, {name}", f"{one['events']:,} events, SHA-256 `{one['sha256']}`")
+            for name, one in data
+        ]
+    return table(("", ""), rows)
+
+
+def contenders(found: Found) -> str:
+    if "throughput" not in found:
+        return NOT_RUN
+    rounds = found["throughput"]["rounds"]
+    base = statistics.median(cpu_each(rounds, OURS)) if cpu_each(rounds, OURS) else None
+    rows = []
+    for name in by_cpu(rounds):
+        cpu, rates = cpu_each(rounds, name), each(rounds, name, "events_per_s")
+        times = f"{statistics.median(cpu) / base:.2f}" if base else ""
+        rss = statistics.median(each(rounds, name, "peak_rss_mb"))
+        compared = sum(each(rounds, name, "compared"))
+        wrong = sum(each(rounds, name, "differing"))
+        rows.append(
+            (
+                f"**{name}**" if name.startswith(OURS) else name,
+                f"{statistics.median(rates):,.0f}",
+                f"{min(rates):,.0f} to {max(rates):,.0f}",
+                f"{statistics.median(cpu):,.1f}",
+                f"{min(cpu):,.1f} to {max(cpu):,.1f}",
+                times,
+                f"{rss:,.0f}",
+                f"{compared:,} / {wrong:,}" if compared else "",
+            )
+        )
+    titles = (
+        "contender",
+        "events/s",
+        "range",
+        "CPU-s/M",
+        "range",
+        "times ours",
+        "MB",
+        "checked / wrong",
+    )
+    return table(titles, rows) + skipped(found["throughput"]["skipped"])
+
+
+def who(found: Found) -> str:
+    if "throughput" not in found:
+        return NOT_RUN
+    rows = [
+        (
+            name,
+            one["does"],
+            one["lacks"],
+            ", ".join(f"{package} {version}" for package, version in one["versions"].items()),
+        )
+        for name, one in found["throughput"]["contenders"].items()
+    ]
+    return table(("contender", "how it is written", "what it does not do", "versions"), rows)
+
+
+def flat(found: Found) -> str:
+    rounds = found.get("throughput", {}).get("rounds", ())
+    names = dict.fromkeys(one["contender"] for one in rounds if one["workload"] == "flat")
+    rows = []
+    for name in names:
+        figures = []
+        for workload in ("zipf", "flat"):
+            cpu, rates = (
+                cpu_each(rounds, name, workload),
+                each(rounds, name, "events_per_s", workload),
+            )
+            figures += [f"{statistics.median(rates):,.0f}", f"{statistics.median(cpu):,.1f}"]
+        rows.append((name, *figures))
+    titles = ("contender", "Zipf: events/s", "CPU-s/M", "flat: events/s", "CPU-s/M")
+    return table(titles, rows) if rows else NOT_RUN
+
+
+def workers(found: Found) -> str:
+    rounds = found.get("workers", ())
+    rows = []
+    for name in dict.fromkeys(one["contender"] for one in rounds):
+        rates, cpu = each(rounds, name, "events_per_s"), cpu_each(rounds, name)
+        count = name.split("-")[1]
+        spread = f"{min(rates):,.0f} to {max(rates):,.0f}"
+        rows.append(
+            (count, f"{statistics.median(rates):,.0f}", spread, f"{statistics.median(cpu):,.1f}")
+        )
+    return table(("ingestion workers", "events/s", "range", "CPU-s/M"), rows) if rows else NOT_RUN
+
+
+def latency(found: Found) -> str:
+    if "latency" not in found:
+        return NOT_RUN
+    size = found["latency"]["batch_of"]
+    loops = [(size, one) for one in found["latency"]["loops"]]
+    loops.append((1, found["latency"]["single_event"]))
+    rows = [
+        (
+            f"{one['rate_per_s']:g} of {events}",
+            f"{one['rate_per_s'] * events:,.0f}",
+            f"{one['requests']:,}",
+            *(f"{one[f'{p}_ms']:,.1f}" for p in ("p50", "p99", "p999", "max")),
+            f"{one['timed_out']:,}",
+            f"{one['not_200'] - one['timed_out']:,}",
+        )
+        for events, one in loops
+    ]
+    titles = (
+        "batches/s",
+        "events/s",
+        "sent",
+        "p50 ms",
+        "p99",
+        "p99.9",
+        "max",
+        "time-outs",
+        "not 200",
+    )
+    return table(titles, rows)
+
+
+def floors(found: Found) -> str:
+    if "latency" not in found:
+        return NOT_RUN
+    told, over = found["latency"]["floors_ms"], found["latency"]["p50_over_floor"]
+    names = {
+        "http": "the same HTTP server, body decoded, fixed answer (p50, open loop)",
+        "kafka_rtt_1_slices": "Kafka, one message there and back, acknowledged by all",
+        "kafka_rtt_8_slices": "the same, the batch in 8 slices on 8 partitions",
+        "redis_real": "Redis, the script: the batch's clients committed and read",
+        "redis_empty": "Redis, a script that does nothing, with as many keys and bytes",
+        "model": "the shipped forest on 100 rows",
+        "plain": "100 events decoded, folded into a dict and encoded, in one process",
+        "sum": "**sum**: HTTP + 2 × Kafka + Redis + forest",
+    }
+    rows = [(what, f"{told[name]:.3f}") for name, what in names.items()]
+    said = f"\nThe median at 100 batches/s is **{over:g} times** that sum.\n"
+    return table(("floor", "ms"), rows) + said
+
+
+def breakdown(found: Found) -> str:
+    told = found.get("latency", {}).get("breakdown_ms")
+    if not told:
+        return NOT_RUN
+    rows = [(what, f"{ms:.2f}") for what, ms in told["spans"].items()]
+    steps = [
+        (agent, *(f"{told['steps'][agent].get(step, 0):.2f}" for step in STEPS))
+        for agent in ("ingestion", "decision")
+    ]
+    spans = table(("span", "mean ms"), rows)
+    return f"{spans}\n{table(('agent', *(f'{step} ms' for step in STEPS)), steps)}"
+
+
+STEPS = ("decode", "store", "fold", "emit", "answer")
+
+
+def recovery(found: Found) -> str:
+    told = found.get("recovery")
+    if not told:
+        return NOT_RUN
+    rows = [
+        (agent, f"{one['recovered_s']:.1f}", f"{one['worst_lag_s']:.1f}")
+        for agent, one in told["seconds_until_lag_below_1_s"].items()
+    ]
+    said = (
+        f"\n{told['sent']:,} events were sent, {told['answered']:,} were answered, "
+        f"{told['lost']:,} lost; {told['repeated_records_to_drop']:,} records were written twice, "
+        f"which readers drop. The fences say: "
+        + ", ".join(f"{outcome} {count:,}" for outcome, count in told["ledger"].items())
+        + ".\n"
+    )
+    return table(("killed", "s until lag < 1 s", "worst lag s"), rows) + said
+
+
+def growth(found: Found) -> str:
+    told = found.get("growth")
+    if not told:
+        return NOT_RUN
+    rows = [
+        (
+            f"{told['clients'][which]:,}",
+            f"{told[which]['p50_ms']:.1f}",
+            f"{told[which]['p99_ms']:.1f}",
+            f"{told['rss_mb'][which]['ingestion']:.0f}",
+            f"{told['rss_mb'][which]['decision']:.0f}",
+            f"{told['rss_mb'][which]['redis']:.0f}",
+        )
+        for which in ("few", "many")
+    ]
+    titles = ("clients", "p50 ms", "p99 ms", "ingestion MB", "decision MB", "Redis MB")
+    window = told["window"]
+    folds = [(name, f"{us:.3f}") for name, us in window["us_an_event"].items()]
+    said = (
+        f"\nThe median grows {told['p50_growth']:g} times. Redis holds "
+        f"{told['redis_bytes_a_client']:.0f} bytes a client, its own overhead included.\n\n"
+    )
+    grown = f"\nA day costs {window['growth']:g} times a minute.\n"
+    return table(titles, rows) + said + table(("window", "us of CPU an event"), folds) + grown
+
+
+def trips(found: Found) -> str:
+    told = found.get("trips")
+    if not told:
+        return NOT_RUN
+    rows = [
+        (
+            name,
+            f"{one['events']:,}",
+            f"{one['chunks']:,}",
+            f"{one['exchanges']:,}",
+            f"{one['exchanges_a_chunk']:g}",
+            f"{one['script_calls']:,}",
+        )
+        for name, one in told.items()
+    ]
+    titles = ("backlog", "events", "chunks", "round trips", "a chunk", "script calls")
+    return table(titles, rows)
+
+
+def model(found: Found) -> str:
+    told = found.get("model")
+    if not told:
+        return NOT_RUN
+    ways = tuple(told["us_a_call"]["1"]["median"])
+    rows = []
+    for count, one in told["us_a_call"].items():
+        cells = [f"{one['median'][way]:,.1f} ({one['times_fused'][way]:g})" for way in ways]
+        rows.append((f"{int(count):,}", *cells))
+    said = "\nThe greatest difference from scikit-learn's score over 5,000 rows is "
+    nodes = told.get("skl2onnx_nodes")
+    graph = f" skl2onnx makes a graph of {nodes:,} nodes." if nodes else ""
+    return table(("rows", *ways), rows) + f"{said}{told['greatest_difference']:.1g}.{graph}\n"
+
+
+def reads(found: Found) -> str:
+    told = found.get("reads")
+    if not told:
+        return NOT_RUN
+    rows = [
+        (
+            name,
+            f"{told[name]['reads']:,}",
+            f"{told[name]['p50_ms']:.2f}",
+            f"{told[name]['p99_ms']:.2f}",
+        )
+        for name in ("centinela", "feast")
+        if name in told
+    ]
+    text = table(("store", "reads", "p50 ms", "p99 ms"), rows)
+    return text + (f"\n{told['skipped']}\n" if "skipped" in told else "")
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    head = f"| {' | '.join(titles)} |\n| {' | '.join('---' for _ in titles)} |\n"
+    return head + "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+
+
+def skipped(why: Mapping[str, str]) -> str:
+    return "".join(f"\nNot run: {name}: {reason}\n" for name, reason in why.items())
+
+
+def each(
+    rounds: Sequence[Mapping[str, Any]], name: str, field: str, workload: str = "zipf"
+) -> list[float]:
+    chosen = (one for one in rounds if one["contender"] == name and one["workload"] == workload)
+    return [one[field] for one in chosen]
+
+
+def cpu_each(rounds: Sequence[Mapping[str, Any]], name: str, workload: str = "zipf") -> list[float]:
+    """CPU seconds per million events of a contender and of Redis for it, in each round."""
+    spent = each(rounds, name, "cpu_s_per_million", workload)
+    return [one["contender"] + one["redis"] for one in spent]  # type: ignore[index]
+
+
+def by_cpu(rounds: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = {one["contender"] for one in rounds if one["workload"] == "zipf"}
+    return sorted(names, key=lambda name: statistics.median(cpu_each(rounds, name)))
+
+
+def cpu_bars(found: Found) -> list[Bar]:
+    rounds = found["throughput"]["rounds"]
+    return [_bar(name, cpu_each(rounds, name), ",.1f") for name in by_cpu(rounds)]
+
+
+def rate_bars(found: Found) -> list[Bar]:
+    rounds = found["throughput"]["rounds"]
+    shown = [_bar(name, each(rounds, name, "events_per_s"), ",.0f") for name in by_cpu(rounds)]
+    return sorted(shown, key=lambda bar: -bar.value)
+
+
+def latency_bars(found: Found) -> list[Bar]:
+    told = found["latency"]
+    floor = told["floors_ms"]["sum"]
+    shown = [Bar("sum of the floors", floor, floor, floor, f"{floor:.1f}")]
+    for one in told["loops"]:
+        p50, p99 = one["p50_ms"], one["p99_ms"]
+        label = f"{one['rate_per_s'] * told['batch_of']:,.0f} events/s"
+        shown.append(Bar(label, p50, p50, p99, f"{p50:.1f}, p99 {p99:.1f}", ours=True))
+    return shown
+
+
+def _bar(name: str, figures: Sequence[float], shape: str) -> Bar:
+    middle = statistics.median(figures)
+    return Bar(
+        name, middle, min(figures), max(figures), format(middle, shape), name.startswith(OURS)
+    )
+
+
+TABLES: Mapping[str, Callable[[Found], str]] = {
+    "machine": machine,
+    "contenders": contenders,
+    "who": who,
+    "flat": flat,
+    "workers": workers,
+    "latency": latency,
+    "floors": floors,
+    "breakdown": breakdown,
+    "recovery": recovery,
+    "growth": growth,
+    "trips": trips,
+    "model": model,
+    "reads": reads,
+}
