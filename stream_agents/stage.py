@@ -126,7 +126,10 @@ class Stage(Protocol):
 def find_poison(
     records: Sequence[Record], attempt: Callable[[Sequence[Place]], object]
 ) -> list[Place]:
-    """The lines that make an attempt raise, each found alone, by bisection.
+    """The lines that make an attempt raise, each found in its context, behind those before it.
+
+    What raises only after certain events is found too, as the last line of the shortest beginning
+    that does.
 
     Args:
         attempt: Tries the records without the lines given.
@@ -136,25 +139,26 @@ def find_poison(
         for record in records
         for line in range(len(lines_of(record.value)))
     ]
+    found: list[Place] = []
 
-    def fails(suspects: Sequence[Place]) -> bool:
+    def fails(end: int) -> bool:
         try:
-            attempt([place for place in places if place not in suspects])
+            attempt([*found, *places[end:]])
         except UnreadableState:
             raise  # the fault is in the store or in an upgrade, never in an event
         except Exception:  # the same catch as the worker's: this is its search
             return True
         return False
 
-    def search(suspects: Sequence[Place]) -> list[Place]:
-        if not fails(suspects):
-            return []
-        if len(suspects) == 1:
-            return list(suspects)
-        middle = len(suspects) // 2
-        return search(suspects[:middle]) + search(suspects[middle:])
-
-    return search(places)
+    begun = 0
+    while begun < len(places) and fails(len(places)):
+        passing, failing = begun, len(places)
+        while failing - passing > 1:
+            middle = (passing + failing) // 2
+            passing, failing = (passing, middle) if fails(middle) else (middle, failing)
+        found.append(places[failing - 1])
+        begun = failing
+    return found
 
 
 MOST_LINES = 10_000

@@ -64,7 +64,7 @@ def restart(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
             cluster.redis.start()
             recover(cluster, outcome)
             time.sleep(chance.uniform(0.5, 1.5))
-        outcome.require(not watch.ends, f"workers ended: {watch.ends}")
+        outcome.require(not watch.ends, f"workers ended: {watch.ends}: {watch.words}")
     return outcome
 
 
@@ -137,7 +137,7 @@ def fill(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
         time.sleep(1.0)
         producer.stop()
         outcome.add(ledger.check(cluster, producer.journal))
-        outcome.require(not watch.ends, f"processes ended: {watch.ends}")
+        outcome.require(not watch.ends, f"processes ended: {watch.ends}: {watch.words}")
     outcome.require(statuses == {503}, f"/readyz said {statuses} while Redis was full")
     return outcome
 
@@ -167,7 +167,7 @@ def disturb_network(clusters: Clusters, chance: random.Random, times: int) -> Ou
         grown = max(p.rss_mb() - mb for p, mb in zip(cluster.processes, before, strict=True))
         outcome.figures["most memory gained, MB"] = grown
         outcome.require(grown < GROWTH_MB, f"a process grew by {grown:.0f} MB")
-        outcome.require(not watch.ends, f"workers ended: {watch.ends}")
+        outcome.require(not watch.ends, f"workers ended: {watch.ends}: {watch.words}")
     return outcome
 
 

@@ -22,10 +22,12 @@ class Watch:
     Args:
         ends: Name and exit code of each end, in their order; -9 is kill -9.
         spared: Workers that stay as they are.
+        words: The last words of those that ended by themselves.
     """
 
     ends: list[tuple[str, int]] = field(default_factory=list)
     spared: set[str] = field(default_factory=set)
+    words: list[str] = field(default_factory=list)
 
     def codes(self, code: int) -> int:
         return sum(ended == code for _, ended in self.ends)
@@ -54,5 +56,7 @@ def supervised(cluster: Cluster) -> Iterator[Watch]:
 def _note_and_start(process: Process, watch: Watch) -> None:
     assert process.child is not None
     watch.ends.append((process.name, process.child.returncode))
+    if process.child.returncode > 0:
+        watch.words.append(process.last_words())
     time.sleep(PAUSE_S)
     process.start(wait=False)
