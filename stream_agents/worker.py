@@ -89,6 +89,10 @@ class Holding:
             self.cache.popitem(last=False)
 
 
+class _BreaksOurCode(Exception):
+    """Something in a chunk of several records does; nothing of it was emitted or held."""
+
+
 class Worker:
     """Owns the partitions assigned to it and folds their records into the store.
 
@@ -138,13 +142,22 @@ class Worker:
 
     async def process(self, records: Sequence[Record]) -> None:
         """Folds what has queued up, commits the chunk before it, and emits the outcomes."""
+        try:
+            await self._process(records)
+        except _BreaksOurCode:
+            # How the log is cut changes no outcome: lines are tried within one record alone.
+            for record in sorted(records, key=lambda record: (record.partition, record.offset)):
+                await self._process([record])
+
+    async def _process(self, records: Sequence[Record]) -> None:
         wanted = await self._in_order(records)
         while wanted:
             with self._metrics.step("decode"):
                 chunk, poisoned = self._decode(wanted)
-            lost = await self._exchange(self._missing(chunk))
+            lost = await self._exchange(self._missing(wanted, chunk))
             if not lost:
-                await self._fold_and_emit(wanted, chunk, poisoned)
+                lost = await self._fold_and_emit(wanted, chunk, poisoned)
+            if not lost:
                 return
             wanted = [record for record in wanted if record.partition not in lost]
 
@@ -235,9 +248,10 @@ class Worker:
         log.error("gap in the log", expected=expected, **place)
         self._metrics.alarm("gap")
 
-    def _missing(self, chunk: Decoded) -> dict[int, list[str]]:
+    def _missing(self, records: Sequence[Record], chunk: Decoded) -> dict[int, list[str]]:
         """Per partition, the entities whose state this worker does not hold."""
-        missing = {}
+        # Also of what has dead lines alone: its fence is to be looked at like any other's.
+        missing: dict[int, list[str]] = {record.partition: [] for record in records}
         for partition, entities in chunk.entities.items():
             cache = self._held[partition].cache
             missing[partition] = [entity for entity in entities if entity not in cache]
@@ -282,10 +296,13 @@ class Worker:
 
     async def _fold_and_emit(
         self, records: Sequence[Record], chunk: Decoded, poisoned: Sequence[Place]
-    ) -> None:
+    ) -> set[int]:
+        """Returns the partitions that were lost before anything was emitted; as a rule none."""
         holdings = {record.partition: self._held[record.partition] for record in records}
         with self._metrics.step("fold"):
             folded = await self._fold(records, chunk, poisoned, holdings)
+        if isinstance(folded, set):
+            return folded
         with self._metrics.step("emit"):
             await self._reliably(lambda: self._log.emit(folded.records))
         # Emit before commit: a crash here repeats outcomes, the other order would lose them.
@@ -298,12 +315,15 @@ class Worker:
         with self._metrics.step("answer"):
             await self._reliably(lambda: self._stage.answer(folded))
         tell(records, folded)
+        return set()
 
     def _decode(self, records: Sequence[Record]) -> tuple[Decoded, list[Place]]:
         try:
             return self._stage.decode(records), []
         except Exception as error:  # whatever our code raises: a stage does no I/O here
             log.error("chunk cannot be decoded, looking for the event", error=repr(error))
+            if len(records) > 1:
+                raise _BreaksOurCode from error
         poisoned = find_poison(records, lambda without: self._stage.decode(records, without))
         self._report(poisoned)
         return self._stage.decode(records, poisoned), poisoned
@@ -314,17 +334,23 @@ class Worker:
         chunk: Decoded,
         poisoned: Sequence[Place],
         holdings: Mapping[int, Holding],
-    ) -> Folded:
-        """Folds; where an event breaks our code, finds it and folds again without it."""
+    ) -> Folded | set[int]:
+        """Folds; where an event breaks our code, finds it and folds again without it.
+
+        Returns:
+            The partitions instead that another has written by then.
+        """
         try:
             return self._stage.fold(chunk, memory_of(holdings))
         except UnreadableState:
             raise  # the fault is in the store or in an upgrade, never in an event
         except Exception as error:  # whatever our code raises: a stage does no I/O here
             log.error("chunk failed, looking for the event", error=repr(error))
-        for partition, held in holdings.items():
-            _, ring = await self._reliably(partial(self._store.load, partition))
-            held.seen = SeenIds(self._limits.seen_ids, ring, held.fence.seen)
+            failure = error
+        if lost := await self._remember_again(holdings):
+            return lost
+        if len(records) > 1:
+            raise _BreaksOurCode from failure
 
         def attempt(without: Sequence[Place]) -> None:
             trial = self._stage.decode(records, [*poisoned, *without])
@@ -334,6 +360,18 @@ class Worker:
         self._report(found)
         mended = self._stage.decode(records, [*poisoned, *found])
         return self._stage.fold(mended, memory_of(holdings))
+
+    async def _remember_again(self, holdings: Mapping[int, Holding]) -> set[int]:
+        """Reads the event ids again, which an attempt has spoilt; returns the partitions lost."""
+        moved = set()
+        for partition, held in holdings.items():
+            stored, ring = await self._reliably(partial(self._store.load, partition))
+            held.seen = SeenIds(self._limits.seen_ids, ring, held.fence.seen)
+            if stored != held.stored and self._held.get(partition) is held:
+                moved.add(partition)
+        if moved := {p for p in moved if self._held.get(p) is holdings[p]}:
+            await self._start_over(moved)
+        return {p for p, held in holdings.items() if self._held.get(p) is not held}
 
     def _report(self, poisoned: Sequence[Place]) -> None:
         self._metrics.alarm("poison")

@@ -367,6 +367,37 @@ async def test_an_event_that_breaks_our_code_is_found_and_the_others_are_decided
     assert (bench.fence().decided, bench.fence().dead) == (4, 2)
 
 
+async def test_ids_are_read_again_only_behind_the_fence_that_they_belong_to() -> None:
+    bench = Bench()
+    bench.send("a", "a", "b boom", "a")
+    worker, transport = await bench.worker()
+    await worker.process(transport.take(2))
+    await worker.settle()
+
+    class Emptied(FaultyStore):
+        async def load(self, partition: int) -> tuple[bytes, bytes]:
+            return b"", b""
+
+    worker._store = Emptied()
+    worker._store.fences = bench.store.fences
+    await worker.process(transport.take())
+
+    assert bench.emitted() == 2
+    assert worker.offsets == {0: -1}
+
+
+async def test_a_record_of_dead_lines_alone_is_not_folded_behind_another_owner() -> None:
+    bench = Bench()
+    bench.send("a boom", "a")
+    worker, transport = await bench.worker(breaks_decoding=True)
+    await run(*await bench.worker(breaks_decoding=True))
+
+    await worker.process(transport.take(1))
+
+    assert bench.emitted() == 2
+    assert worker.offsets == {0: 1}
+
+
 async def test_records_that_the_transport_repeats_or_skips_are_put_right() -> None:
     bench = Bench()
     bench.send("a", "a", "a")
