@@ -17,17 +17,18 @@ from feature_store.fence import Commit, Reply, StoreUnavailable, Turn
 # KEYS: fence, ring of ids, changed entities..., entities to read...
 # ARGV: expected fence, new fence ('' commits nothing), seconds to live, changed entities,
 #       pieces of the ring, (offset, bytes) of each piece..., states...
-# Everything is decided before the first write: a script is not rolled back.
+# Everything is decided before the first write: a script is not rolled back. The ring is written
+# first: SETRANGE refuses what is no string, and SET takes any key.
 SCRIPT = """
 local fence = redis.call('GET', KEYS[1]) or ''
 local changed, pieces = tonumber(ARGV[4]), tonumber(ARGV[5])
 if ARGV[2] ~= '' and fence == ARGV[1] then
   local first = 5 + 2 * pieces
-  for i = 1, changed do
-    redis.call('SET', KEYS[2 + i], ARGV[first + i], 'EX', ARGV[3])
-  end
   for i = 0, pieces - 1 do
     redis.call('SETRANGE', KEYS[2], ARGV[6 + 2 * i], ARGV[7 + 2 * i])
+  end
+  for i = 1, changed do
+    redis.call('SET', KEYS[2 + i], ARGV[first + i], 'EX', ARGV[3])
   end
   redis.call('SET', KEYS[1], ARGV[2])
   fence = ARGV[2]

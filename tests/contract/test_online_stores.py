@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,21 @@ async def test_a_full_redis_refuses_the_whole_commit(redis_url: str) -> None:
         await redis.config_set("maxmemory", 0)
 
     assert await store.load(0) == (b"", b"")
+    assert await store.state(0, "a") is None
+    await redis.aclose()
+
+
+@pytest.mark.parametrize("kind", ["fence", "seen"])
+async def test_where_a_key_is_not_ours_nothing_is_written(redis_url: str, kind: str) -> None:
+    redis: Any = connect(redis_url)  # redis-py's commands are typed for its other clients only
+    await redis.flushdb()
+    await redis.hset(f"{kind}:{{access.0}}", "not", "ours")
+    store = RedisOnlineStore(redis, "access", "client", timedelta(days=2))
+    commit = Commit(b"", b"fence-1", {"a": b"1"}, [(0, b"12345678")])
+
+    with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
+        await store.exchange([Turn(0, commit)])
+
     assert await store.state(0, "a") is None
     await redis.aclose()
 
