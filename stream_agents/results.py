@@ -33,6 +33,8 @@ from stream_agents.answers import (
 __all__ = ["Answer", "Kept", "MemoryResults", "RedisReplies", "RedisResults", "ResultStore"]
 
 KEPT_S = 86_400
+READY_S = 60
+"""How long the key stays that asking whether Redis takes writes leaves behind."""
 WRITE_RETRIES = 3
 READ_RETRIES = 1
 TIMEOUT_S = 1.0
@@ -132,7 +134,9 @@ class RedisReplies:
         return Kept(request, {name.decode(): lines for name, lines in fields.items()})
 
     async def ping(self) -> None:
-        await answered(self._redis.ping(), "no answer to PING")
+        # A Redis that is full answers PING, and refuses every batch.
+        written = self._redis.set(f"ready:{self.reply}", b"", ex=READY_S)
+        await answered(written, "nothing can be written")
         if not self.subscribed.is_set():
             raise Unavailable(f"redis: not subscribed to reply:{self.reply}")
 

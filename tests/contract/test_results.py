@@ -159,6 +159,20 @@ async def test_a_part_expires_after_a_day(redis_url: str) -> None:
         assert 0 < await other.ttl(f"result:{batch}") <= KEPT_S
 
 
+async def test_a_redis_that_takes_no_writes_is_not_ready(redis_url: str) -> None:
+    redis = Redis.from_url(redis_url)
+    async with RedisReplies(redis_url, new_id()) as replies:
+        await replies.subscribed.wait()
+        await replies.ping()
+        await redis.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(Unavailable, match="nothing can be written"):
+                await replies.ping()
+        finally:
+            await redis.config_set("maxmemory", 0)
+    await redis.aclose()
+
+
 async def test_without_redis_everything_is_unavailable(unused_url: str) -> None:
     store = RedisResults(unused_url)
     async with RedisReplies(unused_url, "here") as here:
