@@ -4,7 +4,7 @@ CENTINELA := $(PYTHON) -m scripts.cli
 # When the command was given: `make up` counts its first detection from here.
 export CENTINELA_STARTED := $(shell date +%s)
 
-.PHONY: help install demo up down serve train test lint types bench
+.PHONY: help install demo up down serve train test lint types bench faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,3 +38,6 @@ types: install ## mypy, strict
 
 bench: install ## throughput and latency on this machine
 	@$(PYTHON) -m scripts.bench
+
+faults: install ## a few minutes of kills, cuts and losses on real servers, all counted
+	@$(PYTHON) -m pytest tests/faults $(TESTS)
