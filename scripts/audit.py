@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Annotated
 
 import msgspec
@@ -24,7 +27,15 @@ from producer.records import DEAD_LETTER, actions_topic, decisions_topic, events
 from producer.retained import KafkaRetained
 from producer.settings import Connections
 from scripts.output import Output, OutputOption, QuietOption, print_table, say
-from stream_agents.audited import Account, account, cuts, equation
+from stream_agents.audited import (
+    Account,
+    Compared,
+    account,
+    cuts,
+    equation,
+    gaps_of,
+    with_parity,
+)
 from stream_agents.auditing import Books
 from stream_agents.sighting import id_of
 from stream_agents.trails import OUTCOMES, Cut, Journal, Topics
@@ -38,28 +49,47 @@ JournalFile = Annotated[
     typer.Option("--journal", help="Event ids that were sent, one a line, or events as NDJSON."),
 ]
 
+Parity = Annotated[int, typer.Option(min=0, help="So many decisions are derived again, at random.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be looked at beside the books.
+
+    Args:
+        parity: How many decisions are derived again.
+    """
+
+    journal: Journal | None = None
+    parity: int = 0
+
 
 def audit(
     pack: Pack = "access",
     journal: JournalFile = None,
+    parity: Parity = 0,
     output: OutputOption = Output.TEXT,
     quiet: QuietOption = False,
     kafka: Kafka = "",
 ) -> None:
     """Whether every event that came in has come out, counted from the log and the fences.
 
-    Exit code 1 if an event is missing, or the log and the fences of the two stages do not agree;
-    3 if Kafka or Redis does not answer. What is under way is pending, and not missing.
+    With --parity, some decisions are derived again from the log as well, and compared bit by bit.
+
+    Exit code 1 if an event is missing, if the log and the fences of the two stages do not agree,
+    or if a decision differs; 3 if Kafka or Redis does not answer. What is under way is pending,
+    and not missing.
 
     \b
     Examples:
       centinela audit
       centinela audit -o json
+      centinela audit --parity 100
       centinela audit --journal sent-ids.txt
     """
     logging.getLogger("centinela.kafka").setLevel(logging.CRITICAL)  # its faults come as errors
     ids = read_journal(journal) if journal else None
-    found = audited(pack_named(pack), Connections(), kafka, ids)
+    found = audited(pack_named(pack), Connections(), kafka, Asked(ids, parity))
     if output is Output.JSON:
         tell_json(found)
     else:
@@ -68,9 +98,7 @@ def audit(
         raise typer.Exit(Exit.NOT_RIGHT)
 
 
-def audited(
-    pack: DomainPack, connections: Connections, kafka: str, journal: Journal | None
-) -> Account:
+def audited(pack: DomainPack, connections: Connections, kafka: str, asked: Asked) -> Account:
     """The books of a pack, from its Kafka and its Redis."""
     address = kafka or connections.kafka
     names = (events_topic, decisions_topic, actions_topic)
@@ -83,7 +111,22 @@ def audited(
         epochs = topics.events.epoch(), topics.decisions.epoch()
         partitions = list(topics.events.spans())
         cut = asyncio.run(fences(pack, connections.redis, epochs, partitions))
-        return account(pack, topics, cut, journal)
+        found = account(pack, topics, cut, asked.journal)
+        if not asked.parity:
+            return found
+        return with_parity(found, compared(pack, topics, cut, asked.parity))
+
+
+def compared(pack: DomainPack, topics: Topics, cut: Mapping[int, Cut], samples: int) -> Compared:
+    # What judges takes a second to load: only where it is asked for.
+    from models.artifacts import champion_of
+    from stream_agents.parity import Judge, compare
+    from stream_agents.settings import AgentSettings
+
+    settings = AgentSettings()
+    champion = champion_of(pack.name, settings.champion)
+    judge = Judge(pack, champion, settings.seen_ids, gaps_of(cut))
+    return compare(topics, judge, samples, Random())
 
 
 async def fences(
@@ -123,6 +166,8 @@ def show(found: Account, quiet: bool) -> None:
         say(f"does not agree: {line}")
     if found.journal:
         show_journal(found)
+    if found.parity:
+        show_parity(found.parity)
     tell(equation(found.totals))
 
 
@@ -138,6 +183,16 @@ def show_journal(found: Account) -> None:
         tell(f"  and {len(told.missing) - SHOWN_IDS:,} more: -o json has all")
     if told.missing and not is_whole:
         say("some may have been answered: the log does not reach back to its beginning")
+
+
+def show_parity(told: Compared) -> None:
+    for each in told.differing:
+        say(f"differs: {each.event_id} at {each.place}: {each.what}")
+    over = ", ".join(f"{count:,} {why}" for why, count in sorted(told.passed_over.items()))
+    tell(
+        f"derived again {told.checked:,} decisions, {len(told.differing):,} differ"
+        + (f"; passed over: {over}" if over else "")
+    )
 
 
 def row(books: Books) -> tuple[str, ...]:

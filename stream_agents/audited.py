@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from feature_store.fence import OnlineStore, decode_fence
+from feature_store.fence import Gap, OnlineStore, decode_fence
 from models.pack import DomainPack
 from producer.records import decisions_topic, events_topic
 from stream_agents.auditing import Books, audit
@@ -33,6 +33,31 @@ class Sent(msgspec.Struct, frozen=True):
     missing: tuple[str, ...]
 
 
+class Difference(msgspec.Struct, frozen=True):
+    """An answer that is not what the log amounts to.
+
+    Args:
+        place: Of the event.
+        what: What differs, in words.
+    """
+
+    event_id: str
+    place: str
+    what: str
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What came of some answers that were derived again.
+
+    Args:
+        passed_over: Why answers that were drawn were not compared, and how many.
+    """
+
+    checked: int
+    differing: tuple[Difference, ...]
+    passed_over: dict[str, int]
+
+
 class Account(msgspec.Struct, frozen=True):
     """The books of a pack.
 
@@ -40,6 +65,7 @@ class Account(msgspec.Struct, frozen=True):
         wrong: What does not agree, by partition, in words.
         notes: What is no longer there, or cannot be told.
         journal: Where one was given.
+        parity: Where decisions were derived again.
     """
 
     pack: str
@@ -49,6 +75,7 @@ class Account(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     is_right: bool
     journal: Sent | None = None
+    parity: Compared | None = None
 
 
 async def cuts(
@@ -126,6 +153,16 @@ def summed(pack: str, books: Sequence[Books], journal: Journal | None) -> Accoun
         is_right and not (told and told.missing),
         told,
     )
+
+
+def with_parity(found: Account, compared: Compared) -> Account:
+    return replace(found, parity=compared, is_right=found.is_right and not compared.differing)
+
+
+def gaps_of(cut: Mapping[int, Cut]) -> dict[int, Gap]:
+    """By partition, the gaps in what the ingestion stage has folded."""
+    fences = {partition: each.ingestion for partition, each in cut.items()}
+    return {partition: fence.gap for partition, fence in fences.items() if fence and fence.gap}
 
 
 def sent_of(journal: Journal) -> Sent:
