@@ -40,6 +40,10 @@ class Centinela:
     def start(self, job: Job) -> Sequence[int]:
         make_topic(job.kafka, decisions_topic("access"), job.partitions)
         ensure_topics(job.kafka, "access", job.partitions)
+        return self.resume(job)
+
+    def resume(self, job: Job) -> Sequence[int]:
+        """Start it on topics that it knows."""
         agents = ("ingestion",) * self.workers + ("decision",)
         return [
             self._running.launch(

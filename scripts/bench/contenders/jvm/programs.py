@@ -170,7 +170,7 @@ def _flinks() -> tuple[JvmProgram, ...]:
     return tuple(
         JvmProgram(
             name,
-            f"KeyedProcessFunction over ValueState ({where}), checkpoints every 10 s, fused forest "
+            f"KeyedProcessFunction over ValueState ({where}), checkpoints every 5 s, fused forest "
             "an event; 1 TaskManager with 1 slot, in one JVM",
             "state exactly once, answers at least once; a repeat by the client counts twice; "
             "J1 alone",

@@ -4,16 +4,24 @@ import centinela.bench.j1.Answer;
 import centinela.bench.j1.Event;
 import centinela.bench.j1.Json;
 import centinela.bench.j1.Settings;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.serialization.AbstractDeserializationSchema;
 import org.apache.flink.api.common.serialization.SerializationSchema;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.JobManagerOptions;
 import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.configuration.StateBackendOptions;
+import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
@@ -24,7 +32,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /** `FlinkJob hashmap|rocksdb`: one TaskManager with one slot, in this process. */
 public final class FlinkJob {
-    private static final Duration CHECKPOINTS = Duration.ofSeconds(10);
+    private static final Duration CHECKPOINTS = Duration.ofSeconds(5);
     private static final String LOOPBACK = "127.0.0.1";
 
     private FlinkJob() {}
@@ -42,17 +50,34 @@ public final class FlinkJob {
         environment.execute("j1");
     }
 
-    private static Configuration settings(String backend) {
+    private static Configuration settings(String backend) throws IOException {
         Configuration configuration = new Configuration();
         configuration.set(StateBackendOptions.STATE_BACKEND, backend);
+        Path checkpoints = Path.of(Settings.of("folder"), "checkpoints");
+        configuration.set(CheckpointingOptions.CHECKPOINTS_DIRECTORY, checkpoints.toUri().toString());
         configuration.set(
-                CheckpointingOptions.CHECKPOINTS_DIRECTORY,
-                "file://" + Settings.of("folder") + "/checkpoints");
+                CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
+                ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
+        newest(checkpoints)
+                .ifPresent(
+                        path -> configuration.set(StateRecoveryOptions.SAVEPOINT_PATH, path));
         configuration.set(RestOptions.BIND_PORT, "0");
         configuration.set(RestOptions.BIND_ADDRESS, LOOPBACK);
         configuration.set(JobManagerOptions.BIND_HOST, LOOPBACK);
         configuration.set(TaskManagerOptions.BIND_HOST, LOOPBACK);
         return configuration;
+    }
+
+    /** The checkpoint that a job which was killed has completed last, as its cluster would know. */
+    private static Optional<String> newest(Path checkpoints) throws IOException {
+        if (!Files.exists(checkpoints)) {
+            return Optional.empty();
+        }
+        try (Stream<Path> found = Files.walk(checkpoints)) {
+            return found.filter(path -> path.endsWith("_metadata"))
+                    .max(Comparator.comparingLong(path -> path.toFile().lastModified()))
+                    .map(path -> path.getParent().toUri().toString());
+        }
     }
 
     private static KafkaSource<Event> source() {
