@@ -17,8 +17,8 @@ from typing import Annotated, Any
 import typer
 
 from scripts.bench import gates, growth, latency, machine, model, reads, recovery, throughput, trips
+from scripts.bench.rounds import Plan, Track, on_core
 from scripts.bench.servers import servers
-from scripts.bench.throughput import Plan, Track, on_core
 
 PEERS = (
     "centinela",

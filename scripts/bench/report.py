@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scripts.bench import charts, tables
+from scripts.bench import charts, engines, tables
 from scripts.stack.settings import ROOT
 
 TEMPLATE = Path(__file__).with_name("benchmarks.template.md")
@@ -34,13 +34,13 @@ def pictures(found: dict[str, Any]) -> dict[str, str]:
         drawn["bench-cpu.svg"] = charts.bars(
             "CPU seconds per million events, contender and Redis together",
             "logarithmic; less is better; the line spans the rounds",
-            tables.cpu_bars(found),
+            engines.cpu_bars(found),
             logarithmic=True,
         )
         drawn["bench-rate.svg"] = charts.bars(
             "Events a second on one core",
             "logarithmic; broker, Redis and the harness on another core; the line spans the rounds",
-            tables.rate_bars(found),
+            engines.rate_bars(found),
             logarithmic=True,
         )
     if "latency" in found:

@@ -17,9 +17,14 @@ ORDER = ("feature_store", "models", "producer", "stream_agents", "api", "scripts
 """Imports point left only."""
 
 CLIENTS = {
-    "faust": ("stream_agents/rim.py", "stream_agents/ingestion.py", "stream_agents/decision.py"),
+    "faust": (
+        "stream_agents/rim.py",
+        "stream_agents/ingestion.py",
+        "stream_agents/decision.py",
+        "scripts/bench/contenders/faust_take/",
+    ),
     "psycopg": ("stream_agents/postgres.py",),
-    "redis": ("feature_store/online.py", "stream_agents/results.py"),
+    "redis": ("feature_store/online.py", "stream_agents/results.py", "scripts/bench/"),
     "confluent_kafka": ("producer/", "scripts/bench/"),
 }
 """The only files that may import each server's client library."""

@@ -6,9 +6,11 @@ import sys
 
 import faust
 import msgspec
+from mode.loop import use
 
 from scripts.bench.contenders.j1 import Forest, State, answer, fold, new_state, setting
 
+use("uvloop")
 app = faust.App(
     setting("group"),
     broker=f"kafka://{setting('kafka')}",
@@ -38,5 +40,5 @@ async def judge(stream: faust.StreamT[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = ["--loop", "uvloop", "worker", "--loglevel", "warn", "--without-web"]
+    sys.argv[1:] = ["worker", "--loglevel", "warn", "--without-web"]
     app.main()

@@ -12,6 +12,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from scripts.bench.contenders.j1 import Forest, State, add, answer, minute_of, new_state, setting
 
+EVENTS = 500
+"""About so many are judged at a time."""
+
 
 class Request(msgspec.Struct):
     event_id: str
@@ -37,10 +40,12 @@ def main() -> None:
     decoder = msgspec.json.Decoder(Request)
     encoder = msgspec.json.Encoder()
     states: dict[str, State] = {}
+    most = EVENTS
     while True:
-        messages = consumer.consume(500, 0.1)
+        messages = consumer.consume(most, 0.1)
         records = [decoder.decode_lines(message.value() or b"") for message in messages]
         events = [event for record in records for event in record]
+        most = max(8, EVENTS * len(records) // max(1, len(events)))
         rows = []
         for event in events:
             state = states.get(event.client_ip)
