@@ -36,7 +36,7 @@ lint: install ## style
 types: install ## mypy, strict
 	@$(PYTHON) -m mypy
 
-bench: install ## throughput and latency on this machine
+bench: install ## throughput, latency, recovery and peers, in a quarter of an hour
 	@$(PYTHON) -m scripts.bench
 
 faults: install ## a few minutes of kills, cuts and losses on real servers, all counted
