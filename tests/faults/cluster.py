@@ -32,7 +32,7 @@ STAGES = {"ingestion": PACK, "decision": f"{PACK}.decisions"}
 
 PARTITIONS = 8
 SETTLED_WITHIN_S = 90.0
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S = 0.1
 
 
 @dataclass(slots=True)

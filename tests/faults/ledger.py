@@ -98,7 +98,7 @@ def check(
     cluster.await_settled(settle_s)
     life = epoch_of(cluster)
     expected = oracle.fold([*before, life], cluster.partitions)
-    found, copies = _found(cluster, life)
+    found, copies = found_by(cluster, life)
     examples: list[str] = []
 
     def wrong(kind: str, said: Iterable[str]) -> int:
@@ -109,7 +109,7 @@ def check(
     acked = journal.acked if journal else []
     return Verdict(
         lost=wrong("lost", _lost(acked, life)),
-        missing=wrong("missing", _missing(life, found.actions)),
+        missing=wrong("missing", missing_of(life, found.actions)),
         visible_duplicates=wrong("duplicate", _duplicates(expected, found, copies)),
         wrong_answers=wrong("answer", _different(expected.actions, found.actions)),
         dead_letter_errors=wrong("dead letter", _different(expected.dead, found.dead)),
@@ -134,7 +134,8 @@ class Copies:
     differing: tuple[str, ...]
 
 
-def _found(cluster: Cluster, life: Epoch) -> tuple[Books, Copies]:
+def found_by(cluster: Cluster, life: Epoch) -> tuple[Books, Copies]:
+    """What came out, and how much of it more than once."""
     scored = _first_copies(read_topic(cluster.kafka, DECISIONS), "decision")
     final = _first_copies(read_topic(cluster.kafka, ACTIONS), "action")
     events_of = {(r.partition, r.offset): oracle.source_of(r) for r in scored.every}
@@ -210,7 +211,8 @@ def _lost(acked: Iterable[Any], life: Epoch) -> Iterator[str]:
             yield f"{sent.partition}-{sent.offset} with {sent.ids[0]} and {len(sent.ids) - 1} more"
 
 
-def _missing(life: Epoch, answers: Mapping[Key, bytes]) -> Iterator[str]:
+def missing_of(life: Epoch, answers: Mapping[Key, bytes]) -> Iterator[str]:
+    """The place of each event line without an answer."""
     for log in life.logs:
         for record in log:
             answered = len(lines_of(answers.get((record.partition, record.offset), b"")))
