@@ -1,0 +1,119 @@
+"""Runs seeds and says what came of them; see docs/explanation/simulation.md."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.simulation.chance import SITES
+from tests.simulation.run import Report, run_seed
+
+BLOCK = 50
+"""Seeds that a process runs at a time."""
+SHOWN = 20
+"""Failing seeds that are told in full."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came of many seeds."""
+
+    seeds: int = 0
+    events: int = 0
+    failed: dict[int, list[str]] = field(default_factory=dict)
+    fired: Counter[str] = field(default_factory=Counter)
+
+    def add(self, report: Report) -> None:
+        self.seeds += 1
+        self.events += report.events
+        self.fired.update(report.fired)
+        if report.failures:
+            self.failed[report.seed] = report.failures
+
+    def merge(self, other: Summary) -> None:
+        self.seeds += other.seeds
+        self.events += other.events
+        self.fired.update(other.fired)
+        self.failed |= other.failed
+
+    @property
+    def unmet(self) -> list[str]:
+        """The sites that no seed has reached."""
+        return [site for site in SITES if not self.fired[site]]
+
+
+def say(line: str, end: str = "\n") -> None:
+    sys.stdout.write(line + end)
+    sys.stdout.flush()
+
+
+def run_block(seeds: range) -> Summary:
+    summary = Summary()
+    for seed in seeds:
+        summary.add(run_seed(seed))
+    return summary
+
+
+def run_all(seeds: range, jobs: int) -> Iterator[Summary]:
+    """A summary of each block, as it ends."""
+    blocks = [
+        range(at, min(at + BLOCK, seeds.stop)) for at in range(seeds.start, seeds.stop, BLOCK)
+    ]
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap_unordered(run_block, blocks)
+
+
+def replay_command(seed: int) -> str:
+    return f"python -m tests.simulation --seed {seed} --trace"
+
+
+def show_one(seed: int, *, tracing: bool) -> int:
+    report = run_seed(seed, tracing=tracing)
+    for line in report.trace:
+        say(line)
+    say(f"seed {seed}: {report.events} events, log {report.digest}")
+    for failure in report.failures[:SHOWN] or ["every promise was kept"]:
+        say(f"  {failure}")
+    return 1 if report.failures else 0
+
+
+def show_all(seeds: range, jobs: int) -> int:
+    total, started = Summary(), time.monotonic()
+    for summary in run_all(seeds, jobs):
+        total.merge(summary)
+        rate = total.seeds / (time.monotonic() - started)
+        line = f"{total.seeds:,} of {len(seeds):,} seeds, {rate:.0f}/s, {len(total.failed)} failed"
+        say(line, end="\r" if sys.stdout.isatty() else "\n")
+    for site in SITES:
+        say(f"{total.fired[site]:>12,}  {site}")
+    for seed in sorted(total.failed)[:SHOWN]:
+        say(f"{replay_command(seed)}\n  {total.failed[seed][0]}")
+    say(
+        f"{total.seeds:,} seeds, {total.events:,} events, "
+        f"{time.monotonic() - started:.0f} s on {jobs} processes: {len(total.failed)} failed, "
+        f"{len(total.unmet)} sites not reached"
+    )
+    return 1 if total.failed or total.unmet else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="run one seed")
+    parser.add_argument("--trace", action="store_true", help="say all that happens in it")
+    parser.add_argument("--seeds", type=int, default=2000, help="run so many seeds")
+    parser.add_argument("--first", type=int, default=0, help="from this one on")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    given = parser.parse_args()
+    if given.seed is not None:
+        return show_one(given.seed, tracing=given.trace)
+    return show_all(range(given.first, given.first + given.seeds), given.jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

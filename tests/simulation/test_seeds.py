@@ -1,0 +1,81 @@
+"""Thousands of runs of the real loop, each with its own faults, hold every promise."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.__main__ import replay_command
+from tests.simulation.chance import SITES
+from tests.simulation.clock import Stuck, run_virtually
+from tests.simulation.found import FOUND
+from tests.simulation.run import Report, run_seed
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 2_000
+BLOCK = 100
+REACHED_WITHIN = 400
+"""Seeds within which every site is reached."""
+
+
+def told(report: Report) -> str:
+    return f"{report.failures[:3]}\nsee it happen: {replay_command(report.seed)}"
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_every_promise_is_kept(first: int) -> None:
+    for seed in range(first, first + BLOCK):
+        report = run_seed(seed)
+
+        assert not report.failures, told(report)
+
+
+@pytest.mark.parametrize("seed", FOUND, ids=str)
+def test_what_was_found_once_is_mended(seed: int) -> None:
+    report = run_seed(seed)
+
+    assert not report.failures, told(report)
+
+
+def test_some_seeds_reach_every_site() -> None:
+    fired = Counter[str]()
+    for seed in range(REACHED_WITHIN):
+        fired.update(run_seed(seed).fired)
+
+    assert [site for site in SITES if not fired[site]] == []
+
+
+@pytest.mark.parametrize("hashing", ["0", "1"])
+def test_a_seed_is_the_same_run_in_every_process(hashing: str) -> None:
+    report = run_seed(11)
+
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "11"]
+    environment = os.environ | {"PYTHONHASHSEED": hashing}
+    ran = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert report.digest in ran.stdout
+
+
+def test_a_trace_tells_what_happened() -> None:
+    report = run_seed(11, tracing=True)
+
+    assert any("commits" in line for line in report.trace)
+    assert report.digest == run_seed(11).digest
+
+
+async def forever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def test_a_run_in_which_nothing_can_happen_any_more_is_noticed() -> None:
+    with pytest.raises(Stuck, match="nothing is left to happen"):
+        run_virtually(forever(), random.Random(0))
