@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,12 @@ class TextColumn:
 class Columns:
     """Named columns of equal length, read as attributes: `event.status >= 400`."""
 
-    __slots__ = ("_columns", "_length")
+    __slots__ = ("_columns", "_length", "_derived")
 
     def __init__(self, columns: Mapping[str, Any], length: int) -> None:
         self._columns = dict(columns)
         self._length = length
+        self._derived: dict[Hashable, Any] = {}
 
     def __getattr__(self, name: str) -> Any:  # a column's type is known to whoever declared it
         try:
@@ -65,9 +69,29 @@ class Columns:
         return iter(self._columns)
 
     def with_columns(self, **more: Any) -> Columns:
-        return Columns({**self._columns, **more}, self._length)
+        with_more = Columns({**self._columns, **more}, self._length)
+        if self._columns.keys().isdisjoint(more):
+            with_more._derived = self._derived
+        return with_more
+
+    def derived(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is made of the columns the first time that it is asked for; not to be changed."""
+        found: T | None = self._derived.get(key)
+        if found is None:
+            found = self._derived[key] = make()
+        return found
 
     @classmethod
     def of_matrix(cls, names: Sequence[str], matrix: Floats) -> Columns:
         """A feature matrix `(n_events, n_features)` under its features' names."""
         return cls({name: matrix[:, i] for i, name in enumerate(names)}, len(matrix))
+
+
+def once(claim: Callable[[Columns], Mask]) -> Callable[[Columns], Mask]:
+    """A claim about events that is evaluated once for a chunk, however many rules rest on it."""
+
+    @wraps(claim)
+    def holds(event: Columns) -> Mask:
+        return event.derived(claim, lambda: claim(event))
+
+    return holds

@@ -145,9 +145,7 @@ class WindowKernel:
             ValueError: A value or a time is out of range; a pack's `valid` mask prevents it.
         """
         declared = self.declaration
-        flags = np.zeros(len(event), np.uint64)
-        for bit, named in enumerate(declared.filters):
-            flags |= named.holds(event).astype(np.uint64) << np.uint64(bit)
+        flags = packed_bits([named.holds(event) for named in declared.filters], len(event))
         values = np.empty((len(event), len(declared.values)), np.int64)
         for column, value in enumerate(declared.values):
             values[:, column] = bounded(value.name, value.of(event), MAX_VALUE)
@@ -238,9 +236,18 @@ class WindowKernel:
         raise UnreadableState(f"{whose} {rules[code]}")
 
 
+def packed_bits(masks: Sequence[Mask], events: int) -> NDArray[np.uint64]:
+    """At most 64 masks as the bits of a number an event, the first as the lowest, `(events,)`."""
+    flags = np.zeros((events, 8), np.uint8)
+    if masks:
+        packed = np.packbits(np.array(masks, np.bool_), axis=0, bitorder="little")
+        flags[:, : len(packed)] = packed.T
+    return flags.view("<u8").reshape(events).astype(np.uint64, copy=False)
+
+
 def bounded(name: str, column: Ints, limit: int) -> Ints:
-    outside = np.flatnonzero((column > limit) | (column < -limit))
-    if len(outside):
+    if len(column) and (column.max() > limit or column.min() < -limit):
+        outside = np.flatnonzero((column > limit) | (column < -limit))
         raise ValueError(f"{name}: must be in [-{limit}, {limit}], got {column[outside[0]]}")
     return np.ascontiguousarray(column, np.int64)
 

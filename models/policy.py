@@ -9,6 +9,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_store.columns import Floats, Ints
 from models.contracts import Action, Severity
 from models.errors import InvalidPolicy
 
@@ -61,6 +62,10 @@ class Policy:
     """By action; 0 where it has none."""
     longest_us: int = field(init=False, compare=False, repr=False)
     forgotten_after_us: int = field(init=False, compare=False, repr=False)
+    _score_steps: tuple[Floats, Ints] = field(init=False, compare=False, repr=False)
+    """Thresholds, rising, and what is earned below the first and from each on."""
+    _severity_earns: Ints = field(init=False, compare=False, repr=False)
+    """By severity, from 0 on."""
 
     def __post_init__(self) -> None:
         if broken := self._broken():
@@ -68,6 +73,8 @@ class Policy:
         # Divided once: a timedelta's division costs as much as the rest of a judgement.
         lengths = tuple(micros(self.ttl.get(action, timedelta())) for action in Action)
         object.__setattr__(self, "ttl_us", lengths)
+        object.__setattr__(self, "_score_steps", score_steps(self.by_score))
+        object.__setattr__(self, "_severity_earns", severity_earns(self.by_severity))
         object.__setattr__(self, "longest_us", micros(self.escalation.longest))
         object.__setattr__(self, "forgotten_after_us", micros(self.escalation.forgotten_after))
 
@@ -78,12 +85,11 @@ class Policy:
             score: In [0, 1]; NaN earns nothing.
             severity: The highest severity among the rules that fired, 0 for none.
         """
-        chosen = np.zeros(len(score), np.int64)
-        for action, least in self.by_score.items():
-            chosen = np.where(score >= least, np.maximum(chosen, action), chosen)
-        for level, action in self.by_severity.items():
-            chosen = np.where(severity >= level, np.maximum(chosen, action), chosen)
-        return chosen
+        least, earned = self._score_steps
+        # NaN sorts last, behind every threshold.
+        reached = np.where(np.isnan(score), 0, np.searchsorted(least, score, side="right"))
+        worst = np.clip(severity, 0, len(self._severity_earns) - 1)
+        return np.maximum(earned[reached], self._severity_earns[worst])
 
     def does_hold(self, action: int) -> bool:
         return self.holds is not None and action >= self.holds
@@ -122,6 +128,19 @@ class Policy:
         if kept > REMEMBERED:
             return f"longest hold and forgotten_after together must be <= {REMEMBERED}, got {kept}"
         return None
+
+
+def score_steps(by_score: Mapping[Action, float]) -> tuple[Floats, Ints]:
+    """Thresholds, rising, and what a score earns below the first and from each on."""
+    steps = sorted((least, int(action)) for action, least in by_score.items())
+    earned = np.maximum.accumulate([0, *(action for _, action in steps)])
+    return np.array([least for least, _ in steps], np.float64), earned.astype(np.int64)
+
+
+def severity_earns(by_severity: Mapping[Severity, Action]) -> Ints:
+    """What a severity earns, or the worst of those below it; by severity, from 0 on."""
+    earned = [by_severity.get(level, Action.ALLOW) for level in Severity]
+    return np.maximum.accumulate([0, *earned]).astype(np.int64)
 
 
 def micros(length: timedelta) -> int:

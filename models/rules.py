@@ -36,7 +36,7 @@ class Rule:
 
 def fire(rules: Sequence[Rule], event: Columns, feature: Columns) -> Mask:
     """Which rules fired on which events, `(n_events, n_rules)`."""
-    fired = np.zeros((len(event), len(rules)), np.bool_)
+    fired = np.empty((len(rules), len(event)), np.bool_)
     for i, rule in enumerate(rules):
-        fired[:, i] = rule.fires(event, feature)
-    return fired
+        fired[i] = rule.fires(event, feature)
+    return fired.T

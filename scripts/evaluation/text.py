@@ -115,8 +115,8 @@ def by_text_model(fitted: Labelled, others: Labelled) -> Mask:
 
 def by_rules(_: Labelled, others: Labelled) -> Mask:
     """The pack's patterns, on requests that carry the values."""
-    held = marks(others.requests, PATHS)
-    found: Mask = np.any([PATHS.holds(held, group) for group in GROUPS], axis=0)
+    held = PATHS.held(marks(others.requests, PATHS))
+    found: Mask = np.any([held[group] for group in GROUPS], axis=0)
     return found
 
 

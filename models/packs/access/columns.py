@@ -77,12 +77,12 @@ def integers(numbers: Sequence[int]) -> Ints:
 
 def has(event: Columns, group: str) -> Mask:
     """Requests whose path or query holds a pattern of the group."""
-    return PATHS.holds(event.path_marks, group)
+    return event.derived("path_marks", lambda: PATHS.held(event.path_marks))[group]
 
 
 def agent_has(event: Columns, group: str) -> Mask:
     """Requests whose user agent holds a pattern of the group."""
-    return AGENTS.holds(event.agent_marks, group)
+    return event.derived("agent_marks", lambda: AGENTS.held(event.agent_marks))[group]
 
 
 def valid(event: Columns) -> Mask:

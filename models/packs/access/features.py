@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 
 import numpy as np
 
-from feature_store.columns import Columns, Mask
+from feature_store.columns import Columns, Mask, once
 from feature_store.definitions import (
     DAY,
     GAP,
@@ -36,30 +37,35 @@ COUNT, DISTINCT, SHARE = Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.SHARE
 SUM, MEAN, STD = Aggregate.SUM, Aggregate.MEAN, Aggregate.STD
 
 
+@once
 def is_error(event: Columns) -> Mask:
     """Answered with a client error, 4xx."""
     mask: Mask = (event.status >= 400) & (event.status < 500)
     return mask
 
 
+@once
 def is_fault(event: Columns) -> Mask:
     """Answered with a server error, 5xx and beyond."""
     mask: Mask = event.status >= 500
     return mask
 
 
+@once
 def is_denied(event: Columns) -> Mask:
     """Answered with 401 or 403."""
     mask: Mask = (event.status == 401) | (event.status == 403)
     return mask
 
 
+@once
 def is_login(event: Columns) -> Mask:
     """A POST to a path where people log in, however it was answered: many sites answer 200."""
     mask: Mask = (event.method == POST) & has(event, "login")
     return mask
 
 
+@once
 def is_probe(event: Columns) -> Mask:
     """Asks in vain for software or files that a site does not have.
 
@@ -72,26 +78,31 @@ def is_probe(event: Columns) -> Mask:
     return mask
 
 
+@once
 def is_guess(event: Columns) -> Mask:
     """Asks for a page that is not there; not for what every site is asked for, nor as a call."""
     return answered(event, GONE) & is_page(event) & ~has(event, "courtesy") & ~has(event, "call")
 
 
+@once
 def is_page(event: Columns) -> Mask:
     """Anything but an image, a script, a style sheet or a font."""
     return ~has(event, "asset")
 
 
+@once
 def is_post(event: Columns) -> Mask:
     mask: Mask = event.method == POST
     return mask
 
 
+@once
 def is_redirected_post(event: Columns) -> Mask:
     """A form that was taken: a browser is sent on to a page, and goes there."""
     return is_post(event) & answered(event, SENT_ON)
 
 
+@once
 def is_blind_post(event: Columns) -> Mask:
     """A form that says it is a browser's but not from which page: browsers do."""
     mask: Mask = is_post(event) & (event.referrer_length == 0) & agent_has(event, "browser")
@@ -100,10 +111,17 @@ def is_blind_post(event: Columns) -> Mask:
 
 def answered(event: Columns, statuses: Sequence[int]) -> Mask:
     """Requests answered with one of the statuses."""
-    mask = np.zeros(len(event), np.bool_)
-    for status in statuses:
-        mask |= event.status == status
+    # Past the table's ends is its first or last place, which are no statuses.
+    mask: Mask = _table(tuple(statuses)).take(event.status, mode="clip")
     return mask
+
+
+@cache
+def _table(statuses: tuple[int, ...]) -> Mask:
+    """By status, whether it is one of these."""
+    table = np.zeros(1001, np.bool_)
+    table[list(statuses)] = True
+    return table
 
 
 FEATURES = FeatureSet(

@@ -114,7 +114,7 @@ def test_no_text_breaks_the_parser(texts: list[str]) -> None:
 def found(text: str, **groups: list[str]) -> set[str]:
     automaton = Automaton.of(groups)
     seen = marks(TextColumn.of(["before", text, "after"]), automaton)
-    return {group for group in groups if automaton.holds(seen, group)[1]}
+    return {group for group in groups if automaton.held(seen)[group][1]}
 
 
 @untimed

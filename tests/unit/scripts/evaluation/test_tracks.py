@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from msgspec.structs import replace
 
-from models.packs.access.columns import columns
+from models.packs.access.columns import agent_has, columns, has
 from models.packs.access.events import AccessEvent
 from models.packs.access.features import is_page
-from models.packs.access.patterns import AGENTS, PATHS
+from models.packs.access.patterns import PATHS
 from scripts.evaluation.logs import Traffic
 from scripts.evaluation.protocol import Track
 from scripts.evaluation.tracks import seen_by
@@ -43,9 +43,9 @@ def test_behaviour_shows_neither_paths_nor_agents() -> None:
     seen = columns([*site.events, *scan.events])
     assert len({event.user_agent for event in (*site.events, *scan.events)}) == 1
     assert len(np.unique(seen.path_bytes)) == 1
-    groups = {name for name in PATHS.groups if PATHS.holds(seen.path_marks, name).any()}
+    groups = {name for name in PATHS.groups if has(seen, name).any()}
     assert groups == {"asset"}
-    assert not AGENTS.holds(seen.agent_marks, "tool").any()
+    assert not agent_has(seen, "tool").any()
 
 
 def test_behaviour_keeps_which_paths_are_the_same_and_which_are_pages() -> None:
