@@ -7,7 +7,8 @@ from datetime import timedelta
 from hashlib import sha1
 from typing import Any, cast
 
-from redis.asyncio import Redis
+from hiredis import pack_command
+from redis.asyncio import Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
@@ -48,6 +49,15 @@ SCANNED = 1000
 SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
+class PackedConnection(Connection):
+    """Packs commands in C, as the blocking client does; this one's own way is six times slower."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        name, *others = args
+        words = name.encode().split() if isinstance(name, str) else name.split()
+        return [pack_command((*words, *others))]
+
+
 def connect(url: str, timeout: timedelta = timedelta(seconds=5)) -> Redis:
     """A client that never retries on its own: the worker retries, because it knows the fence."""
     seconds = timeout.total_seconds()
@@ -58,6 +68,7 @@ def connect(url: str, timeout: timedelta = timedelta(seconds=5)) -> Redis:
         retry=Retry(NoBackoff(), 0),
         max_connections=8,
         health_check_interval=0,
+        connection_class=PackedConnection,
     )
 
 
