@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from operator import attrgetter
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -40,6 +41,12 @@ DEGRADED = "degraded"
 SAID = frozenset({"on_allow_list", "test_client"})
 UNKNOWN_RULE = "a rule fired that is not known here: the agents are of different releases"
 UNEXPLAINED = (Reason("score", "the score alone, by a policy that came after it was explained"),)
+
+
+class Finding(ScoredEvent, frozen=True, omit_defaults=True, gc=False):
+    """A scored event whose features go on as they came: nothing here looks into them."""
+
+    features: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]  # a dictionary, not read yet
 
 
 @dataclass(slots=True)
@@ -213,7 +220,7 @@ def taken(
         ttl_s,
         event.rules,
         reasons,
-        event.features,
+        event.features or None,
         event.model,
         version,
     )

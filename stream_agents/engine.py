@@ -27,7 +27,7 @@ from models.reasons import Explainer
 from models.regime import Regime
 from producer.records import Record, actions_topic, decisions_topic, events_topic
 from stream_agents.answers import Answer, ResultStore
-from stream_agents.deciding import Deciding
+from stream_agents.deciding import Deciding, Finding
 from stream_agents.gaps import felt_in, healed
 from stream_agents.keeping import to_keep
 from stream_agents.kept import DecisionStore
@@ -268,7 +268,7 @@ class Decision:
         self._pack = pack
         self._results = results
         self._kept = kept
-        self._decoder = msgspec.json.Decoder(ScoredEvent)
+        self._decoder = msgspec.json.Decoder(Finding)
         self._deciding = Deciding(pack, regime or of_pack(pack))
 
     @property
