@@ -94,7 +94,8 @@ def python_programs() -> tuple[PythonProgram, ...]:
             "quix",
             "apply(stateful=True) over RocksDB and a changelog, apply with the fused forest, "
             "to_topic",
-            "at least once: a crash counts events twice in their buckets; J1 alone",
+            "at least once: answers come again after a crash, and events count twice if it falls "
+            "between the writing of state and of offsets; J1 alone",
             "quix",
         ),
         PythonProgram(
