@@ -11,18 +11,31 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from scripts.bench import gates, growth, latency, machine, model, reads, recovery, throughput, trips
+from scripts.bench import (
+    crash,
+    gates,
+    growth,
+    latency,
+    machine,
+    model,
+    reads,
+    recovery,
+    throughput,
+    trips,
+)
 from scripts.bench.rounds import Plan, Track, on_core
 from scripts.bench.servers import servers
 
 PEERS = (
     "centinela",
     "centinela-single",
+    "centinela-j1",
     "plain",
     "plain-batched",
     "bytewax",
@@ -52,19 +65,32 @@ def main(
     quick: Annotated[bool, typer.Option(help="A few contenders for seconds, with gates.")] = False,
     only: Annotated[str, typer.Option(help="Parts, separated by commas.")] = "",
     rounds: Annotated[int, typer.Option(help="Of the contenders.")] = 3,
-    everyone: Annotated[bool, typer.Option("--all", help="Every variant of a contender.")] = False,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Every variant of a contender, and a kill of each.")
+    ] = False,
 ) -> None:
     began = time.monotonic()
     parts = tuple(name for name in only.split(",") if name)
-    parts = parts or (QUICKLY if quick else ("throughput", "workers", *dict(BESIDE)))
-    found: dict[str, Any] = {"machine": machine.told(), "quick": quick}
+    every = ("throughput", "workers", *dict(BESIDE), *(("crash",) if everyone else ()))
+    parts = parts or (QUICKLY if quick else every)
+    found: dict[str, Any] = {"machine": machine.told(), "quick": quick, "failed": {}}
+    runs: dict[str, Callable[[], Any]] = {
+        "engines": partial(_engines, parts, quick, rounds, everyone)
+    }
+    runs |= {name: partial(run, quick) for name, run in BESIDE} | {"crash": crash.run}
     load = {"before": machine.load()}
-    if "throughput" in parts or "workers" in parts:
-        found |= _contenders(parts, plan_of(quick, rounds, everyone))
-    for name, run in BESIDE:
-        if name in parts:
-            found[name] = _timed(name, run, quick)
-            load[f"after {name}"] = machine.load()
+    for name in (name for name in runs if name in parts or name == "engines"):
+        began_part = time.monotonic()
+        print(f"{name} ...", flush=True)
+        try:
+            told = runs[name]()
+        except Exception as error:  # the rim: the other parts are measured all the same
+            found["failed"][name] = f"{type(error).__name__}: {error}"
+            print(f"{name} failed: {found['failed'][name]}", flush=True)
+            continue
+        found |= told if name == "engines" else {name: told}
+        load[f"after {name}"] = machine.load()
+        print(f"{name}: {time.monotonic() - began_part:.0f} s", flush=True)
     found["machine"] |= {"load": load, "took_s": round(time.monotonic() - began)}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found, indent=1))
@@ -80,24 +106,17 @@ def plan_of(quick: bool, rounds: int, everyone: bool) -> Plan:
     return Plan(1_500_000, rounds, 5.0, 1.0, () if everyone else PEERS, flat)
 
 
-def _contenders(parts: tuple[str, ...], plan: Plan) -> dict[str, Any]:
+def _engines(parts: tuple[str, ...], quick: bool, rounds: int, everyone: bool) -> dict[str, Any]:
+    """The contenders, and our own workers on all cores."""
     found: dict[str, Any] = {}
-    with on_core(0, plan.pinned), servers() as started:
-        track = Track(started, plan.pinned)
-        if "throughput" in parts:
-            found["throughput"] = throughput.run(plan, track)
+    plan = plan_of(quick, rounds, everyone)
+    if "throughput" in parts:
+        with on_core(0, plan.pinned), servers() as started:
+            found["throughput"] = throughput.run(plan, Track(started, plan.pinned))
     if "workers" in parts:
         unpinned = Plan(plan.events, min(plan.rounds, 2), plan.measured_s, pinned=False)
         with servers() as started:
             found["workers"] = throughput.workers(unpinned, Track(started, False))
-    return found
-
-
-def _timed(name: str, run: Callable[[bool], dict[str, Any]], quick: bool) -> dict[str, Any]:
-    began = time.monotonic()
-    print(f"{name} ...", flush=True)
-    found = run(quick)
-    print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     return found
 
 

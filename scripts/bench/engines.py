@@ -94,6 +94,23 @@ def workers(found: Found) -> str:
     return table(("ingestion workers", "events/s", "range", "CPU-s/M"), rows) if rows else NOT_RUN
 
 
+def crash(found: Found) -> str:
+    told = found.get("crash")
+    if not told:
+        return f"{NOT_RUN} `make bench` leaves it out; `python -m scripts.bench --all` does not."
+    rows = [
+        (
+            f"**{one['contender']}**" if one["contender"].startswith(OURS) else one["contender"],
+            f"{one['back_s']:.1f}",
+            *(f"{one[field]:,}" for field in ("lost", "repeated", "compared", "wrong")),
+        )
+        for one in told["contenders"]
+    ]
+    titles = ("contender", "s until it answers again", "lost", "repeated", "compared", "wrong")
+    said = f"\nOf {told['events']:,} events each.\n"
+    return table(titles, rows) + said + skipped(told["skipped"])
+
+
 def skipped(why: Mapping[str, str]) -> str:
     return "".join(f"\nNot run: {name}: {reason}\n" for name, reason in why.items())
 

@@ -16,6 +16,7 @@ MOST_DIFFERENCE = 1e-6
 def broken(found: Mapping[str, Any]) -> list[str]:
     """In words, what does not hold; parts that were not run are passed over."""
     return [
+        *(f"{name} failed: {why}" for name, why in found.get("failed", {}).items()),
         *_throughput(found.get("throughput")),
         *_ledgers(found),
         *_model(found.get("model")),

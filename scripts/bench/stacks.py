@@ -7,7 +7,7 @@ import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import redis
 
@@ -20,6 +20,8 @@ from scripts.stack.processes import agents_and_api
 from scripts.stack.settings import LocalStack
 
 PARTITIONS = 4
+START_WITHIN_S = 180.0
+"""On a machine that is busy elsewhere, all imports take their time."""
 SERIES = re.compile(r'^(\w+)_(sum|count)\{.*step="(\w+)".*\} (\S+)$', re.MULTILINE)
 
 
@@ -83,7 +85,7 @@ def running_stack(*names: str) -> Iterator[Running]:
         ensure_topics(settings.kafka, "access", PARTITIONS)
         for child in agents_and_api(settings):
             if child.name in names:
-                started.supervisor.launch(child)
+                started.supervisor.launch(replace(child, start_within_s=START_WITHIN_S))
         started.supervisor.await_healthy()
         yield Running(settings, started)
 

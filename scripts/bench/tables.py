@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from scripts.bench.charts import Bar
-from scripts.bench.engines import contenders, flat, who, workers
+from scripts.bench.engines import contenders, crash, flat, who, workers
 from scripts.bench.markdown import NOT_RUN, Found, table
 
 
@@ -104,7 +104,7 @@ def recovery(found: Found) -> str:
     if not told:
         return NOT_RUN
     rows = [
-        (agent, f"{one['recovered_s']:.1f}", f"{one['worst_lag_s']:.1f}")
+        (agent, one["recovered_s"] or "not within 60", f"{one['worst_lag_s']:.1f}")
         for agent, one in told["seconds_until_lag_below_1_s"].items()
     ]
     said = (
@@ -215,6 +215,7 @@ TABLES: Mapping[str, Callable[[Found], str]] = {
     "latency": latency,
     "floors": floors,
     "breakdown": breakdown,
+    "crash": crash,
     "recovery": recovery,
     "growth": growth,
     "trips": trips,

@@ -29,6 +29,7 @@ class Centinela:
     reads: Shape = "batched"
     warm_up_s: float = 5.0
     workers: int = 1
+    module: str = "stream_agents.{agent}"
     _running: Processes = field(default_factory=Processes)
 
     def versions(self) -> Mapping[str, str]:
@@ -47,8 +48,8 @@ class Centinela:
         agents = ("ingestion",) * self.workers + ("decision",)
         return [
             self._running.launch(
-                (sys.executable, "-m", f"stream_agents.{agent}"),
-                _environment(job, port),
+                (sys.executable, "-m", *self.module.format(agent=agent).split(" ")),
+                {**job.environment(), **_environment(job, port)},
                 job.folder / f"{agent}-{number}.log",
             )
             for number, (agent, port) in enumerate(
@@ -81,5 +82,12 @@ def centinelas() -> tuple[Centinela, ...]:
             "centinela-single",
             "the same, fed one event a record, as a foreign producer would",
             reads="single",
+        ),
+        Centinela(
+            "centinela-j1",
+            "the same agents with job J1 as their pack: one sliding window of 10 min, 3 features, "
+            "the job's forest; 200 events a record",
+            "rules, text model and blocks, which this pack has none of",
+            module="scripts.bench.contenders.ours_j1.job {agent}",
         ),
     )
