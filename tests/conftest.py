@@ -15,12 +15,13 @@ STACKS = {"docker": stacks.docker, "native": stacks.native}
 
 @pytest.fixture(scope="session", params=sorted(STACKS))
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """A Kafka and a Redis: the images that users run, then the processes that `up` starts.
+    """A Kafka and a Redis: the images that users run, or the processes that `up` starts.
 
-    `STACK=native` or `STACK=docker` in the environment takes one of the two alone.
+    Containers where there is Docker, else processes; `STACK` in the environment takes `docker`,
+    `native` or `both`.
     """
-    wanted = os.environ.get("STACK")
-    if wanted not in (None, "", request.param):
+    wanted = os.environ.get("STACK") or ("docker" if stacks.has_images() else "native")
+    if wanted not in ("both", request.param):
         pytest.skip(f"STACK={wanted} leaves out {request.param}")
     try:
         with STACKS[request.param]() as running:

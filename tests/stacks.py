@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -159,6 +160,17 @@ def _processes() -> Iterator[tuple[LocalStack, Callable[[Child], None]]]:
             yield settings, launch
         finally:
             supervisor.stop()
+
+
+@cache
+def has_images() -> bool:
+    """Whether this machine can run the images, or get them."""
+    try:
+        for image in (KAFKA_IMAGE, REDIS_IMAGE):
+            _image(image)
+    except Missing:
+        return False
+    return True
 
 
 def _image(name: str) -> DockerContainer:
