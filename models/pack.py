@@ -53,6 +53,8 @@ class DomainPack:
         max_skew: How far an event may be ahead of its record's Kafka time.
         test_clients: Entities that an integrator can rely on, whatever they do: always blocked,
             always allowed, or answered late. Their names are such that no real one can have them.
+        canary: `(event_id, occurred_at) ->` an event of a test client of ours, which is always
+            allowed; sent now and then to see whether it is answered. None where there is none.
     """
 
     name: str
@@ -71,3 +73,4 @@ class DomainPack:
     values: Callable[[int, int], Iterator[tuple[str, str]]] | None = None
     max_skew: timedelta = timedelta(minutes=5)
     test_clients: Mapping[str, Literal["block", "allow", "late"]] = field(default_factory=dict)
+    canary: Callable[[str, str], msgspec.Struct] | None = None

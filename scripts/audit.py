@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Annotated
@@ -15,23 +14,19 @@ from typing import Annotated
 import msgspec
 import typer
 
-from feature_store.fence import StoreUnavailable
-from feature_store.online import RedisOnlineStore, connect
 from models.catalog import pack_named
-from models.errors import InvalidSource, Unavailable
+from models.errors import InvalidSource
 from models.pack import DomainPack
 from producer.exits import Exit
 from producer.options import Kafka
 from producer.printing import tell, tell_json
-from producer.records import DEAD_LETTER, actions_topic, decisions_topic, events_topic
-from producer.retained import KafkaRetained
 from producer.settings import Connections
 from scripts.output import Output, OutputOption, QuietOption, print_table, say
+from stream_agents.audit_sources import fences_of, topics_of
 from stream_agents.audited import (
     Account,
     Compared,
     account,
-    cuts,
     equation,
     gaps_of,
     with_parity,
@@ -101,16 +96,9 @@ def audit(
 def audited(pack: DomainPack, connections: Connections, kafka: str, asked: Asked) -> Account:
     """The books of a pack, from its Kafka and its Redis."""
     address = kafka or connections.kafka
-    names = (events_topic, decisions_topic, actions_topic)
     with ExitStack() as stack:
-        opened = [
-            stack.enter_context(closing(KafkaRetained(address, topic)))
-            for topic in (*(name(pack.name) for name in names), DEAD_LETTER)
-        ]
-        topics = Topics(*opened)
-        epochs = topics.events.epoch(), topics.decisions.epoch()
-        partitions = list(topics.events.spans())
-        cut = asyncio.run(fences(pack, connections.redis, epochs, partitions))
+        topics = topics_of(stack, address, pack.name)
+        cut = asyncio.run(fences_of(pack, connections.redis, topics))
         found = account(pack, topics, cut, asked.journal)
         if not asked.parity:
             return found
@@ -127,22 +115,6 @@ def compared(pack: DomainPack, topics: Topics, cut: Mapping[int, Cut], samples: 
     champion = champion_of(pack.name, settings.champion)
     judge = Judge(pack, champion, settings.seen_ids, gaps_of(cut))
     return compare(topics, judge, samples, Random())
-
-
-async def fences(
-    pack: DomainPack, url: str, epochs: tuple[str, str], partitions: list[int]
-) -> dict[int, Cut]:
-    redis, keep = connect(url), timedelta(days=1)  # of what is written; nothing is
-    first, second = (
-        RedisOnlineStore(redis, stage, pack.features.entity, keep)
-        for stage in (pack.name, f"{pack.name}.decisions")
-    )
-    try:
-        return await cuts((first, second), epochs, partitions)
-    except StoreUnavailable as error:
-        raise Unavailable(f"Redis does not answer: {error}") from error
-    finally:
-        await redis.aclose()
 
 
 def read_journal(file: Path) -> Journal:

@@ -49,3 +49,19 @@ class AgentSettings(Connections):
     take_records: int = 32
     stalled_s: float = 30.0
     deadline_s: float = 60.0
+
+
+class AuditorSettings(AgentSettings):
+    """What the auditor has to know beside what an agent does.
+
+    Args:
+        auditor_port: Where the auditor answers `/metrics` and `/health`.
+        canary_every_s: How often it sends an event of ours through each partition; 0 for never.
+        parity_every_s: How often it derives a decision again from the log; 0 for never.
+        audit_every_s: How often it counts the whole log; 0 for never.
+    """
+
+    auditor_port: int = 9104
+    canary_every_s: float = Field(30.0, ge=0)
+    parity_every_s: float = Field(10.0, ge=0)
+    audit_every_s: float = Field(0.0, ge=0)

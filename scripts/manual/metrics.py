@@ -11,15 +11,16 @@ from prometheus_client import CollectorRegistry
 from api.metrics import ApiMetrics
 from models.catalog import PACKS
 from scripts.manual.markdown import table
+from stream_agents.audit_metrics import AuditMetrics
 from stream_agents.metrics import ALARMS, StageMetrics
 
 HEAD = """\
 # Metrics
 
 Made from what is declared, by `python -m scripts.reference`. The API answers `/metrics` at its own
-port (8080), each agent at a port of its own (9101 and 9102). A histogram has the series
-`_bucket`, `_sum` and `_count`. Every process also tells the client library's `process_*`: CPU time,
-memory, open files, and since when it runs.
+port (8080), each agent at a port of its own (9101 and 9102), the auditor at 9104. A histogram has
+the series `_bucket`, `_sum` and `_count`. Every process also tells the client library's
+`process_*`: CPU time, memory, open files, and since when it runs.
 
 """
 
@@ -39,12 +40,13 @@ class Told:
 
 def page() -> str:
     agents = StageMetrics(PACKS[0].name, "ingestion", 1).registry
+    auditor = AuditMetrics(PACKS[0].name, 1).registry
     api = ApiMetrics(lambda: 0.0).registry
     alarms = table(("kind", "means that"), [(f"`{kind}`", text) for kind, text in ALARMS.items()])
     return (
         f"{HEAD}## Agents\n\n{rows(agents)}\n### Alarms\n\n"
         f"By the label `kind` of `centinela_alarms_total`; each should stay at zero.\n\n{alarms}"
-        f"\n## API\n\n{rows(api)}"
+        f"\n## Auditor\n\n{rows(auditor)}\n## API\n\n{rows(api)}"
     )
 
 

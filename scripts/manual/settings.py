@@ -16,11 +16,12 @@ from api.settings import ApiSettings
 from producer.settings import Connections
 from scripts.manual.markdown import table
 from scripts.stack.settings import ROOT, LocalStack
-from stream_agents.settings import AgentSettings
+from stream_agents.settings import AgentSettings, AuditorSettings
 
 READERS: Mapping[str, type[BaseSettings]] = {
     "all": Connections,
     "agents": AgentSettings,
+    "auditor": AuditorSettings,
     "API": ApiSettings,
     "make up": LocalStack,
 }
@@ -94,8 +95,10 @@ def page() -> str:
 
 
 def read_by(readers: list[str]) -> str:
-    """Agents read all that all read."""
-    return "all" if "all" in readers else ", ".join(readers)
+    """Agents read all that all read, and the auditor all that agents do."""
+    if "all" in readers:
+        return "all"
+    return ", ".join(one for one in readers if one != "auditor" or "agents" not in readers)
 
 
 def settings_of(kind: type[BaseSettings]) -> Iterator[Setting]:
@@ -126,6 +129,8 @@ def variable(kind: type[BaseSettings], name: str, field: FieldInfo) -> str:
 def shown(default: object) -> str:
     if isinstance(default, Path):
         default = default.relative_to(ROOT)
+    if isinstance(default, bool):
+        default = int(default)
     return "none" if default in (None, "") else f"`{default}`"
 
 
@@ -144,6 +149,7 @@ def values(field: FieldInfo) -> str:
 
 NAMES: Mapping[Any, str] = {
     str: "text",
+    bool: "0 or 1",
     int: "whole number",
     float: "number",
     float | None: "number",

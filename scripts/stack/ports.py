@@ -29,11 +29,13 @@ PORTS = {"native": NATIVE, "docker": DOCKER, "embedded": {"api_port": "API"}}
 """By stack and setting, who listens."""
 
 RECORDER = {"recorder_port": "metrics of the recorder"}
+AUDITOR = {"auditor_port": "metrics of the auditor"}
 
 
 def ports_of(settings: LocalStack) -> Mapping[str, str]:
     """By setting, who listens in this stack."""
-    return PORTS[settings.stack] | (RECORDER if settings.has_recorder else {})
+    recorder = RECORDER if settings.has_recorder else {}
+    return PORTS[settings.stack] | recorder | (AUDITOR if settings.has_auditor else {})
 
 
 def require_free_ports(settings: LocalStack) -> None:

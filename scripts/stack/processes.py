@@ -27,6 +27,7 @@ def environment(settings: LocalStack) -> Mapping[str, str]:
         "CENTINELA_INGESTION_PORT": str(settings.ingestion_port),
         "CENTINELA_DECISION_PORT": str(settings.decision_port),
         "CENTINELA_RECORDER_PORT": str(settings.recorder_port),
+        "CENTINELA_AUDITOR_PORT": str(settings.auditor_port),
         "CENTINELA_POSTGRES": settings.postgres,
         "CENTINELA_API_PORT": str(settings.api_port),
         "PYTHONUNBUFFERED": "1",

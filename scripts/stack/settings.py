@@ -38,6 +38,8 @@ class LocalStack(BaseSettings):
         ingestion_port: Where the ingestion agent answers `/metrics` and `/health`.
         decision_port: Where the decision agent answers them.
         recorder_port: Where the recorder answers them.
+        auditor_port: Where the auditor answers them.
+        auditor: Whether one is started beside the agents.
         postgres: Where all answers are recorded; nothing is, and no recorder started, unless given.
         started: Unix time at which the user's command was given, for `first detection after`.
     """
@@ -53,6 +55,8 @@ class LocalStack(BaseSettings):
     ingestion_port: int = Field(9101, gt=0, lt=65536)
     decision_port: int = Field(9102, gt=0, lt=65536)
     recorder_port: int = Field(9103, gt=0, lt=65536)
+    auditor_port: int = Field(9104, gt=0, lt=65536)
+    auditor: bool = False
     postgres: str = ""
     started: float | None = None
 
@@ -82,10 +86,16 @@ class LocalStack(BaseSettings):
         return self.stack == "native" and bool(self.postgres)
 
     @property
+    def has_auditor(self) -> bool:
+        """Whether an auditor is among the processes of this machine."""
+        return self.stack == "native" and self.auditor
+
+    @property
     def agent_ports(self) -> dict[str, int]:
         """By agent, where it answers `/health`; in the order in which they are started."""
         ports = {"ingestion": self.ingestion_port, "decision": self.decision_port}
-        return ports | ({"recorder": self.recorder_port} if self.has_recorder else {})
+        ports |= {"recorder": self.recorder_port} if self.has_recorder else {}
+        return ports | ({"auditor": self.auditor_port} if self.has_auditor else {})
 
     @property
     def connections(self) -> Connections:

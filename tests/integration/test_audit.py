@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from feature_store.online import connect
 from producer.partitioning import partition_of
@@ -101,7 +104,9 @@ class Audited:
         logs = read_topic(self.stack.kafka, actions_topic("access"))
         lines = [line for log in logs for record in log for line in record.value.split(b"\n")]
         decoded = [json.loads(line) for line in lines]
-        return [each for each in decoded if each["event_id"].startswith(f"{name}-")]
+        found = [each for each in decoded if each["event_id"].startswith(f"{name}-")]
+        # After a crash an answer may stand twice.
+        return list({each["event_id"]: each for each in found[::-1]}.values())[::-1]
 
     def delete_before(self, topic: str, offsets: dict[int, int]) -> None:
         admin = AdminClient({"bootstrap.servers": self.stack.kafka})
@@ -235,3 +240,92 @@ def test_a_server_that_does_not_answer_is_not_a_book_that_does_not_balance(
 
     assert done.returncode == 3, done.stderr
     assert done.stderr.startswith("centinela: ")
+
+
+def figures(port: int, name: str, **labels: str) -> float:
+    """The sum of a metric's samples with some labels."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        told = text_string_to_metric_families(answer.read().decode())
+        return sum(
+            sample.value
+            for family in told
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+@dataclass(slots=True)
+class Auditor:
+    """The auditor's process, in haste."""
+
+    stack: Stack
+    folder: Path
+    port: int = field(default_factory=lambda: free_ports(1)[0])
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        environment = {
+            **os.environ,
+            "CENTINELA_KAFKA": self.stack.kafka,
+            "CENTINELA_REDIS": self.stack.redis,
+            "CENTINELA_AUDITOR_PORT": str(self.port),
+            "CENTINELA_CANARY_EVERY_S": "1",
+            "CENTINELA_PARITY_EVERY_S": "0.5",
+            "CENTINELA_AUDIT_EVERY_S": "2",
+        }
+        command = [sys.executable, "-m", "stream_agents.auditor"]
+        with (self.folder / "auditor.log").open("wb") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            yield
+            process.terminate()
+            assert process.wait(30) == 0, (self.folder / "auditor.log").read_text()[-3000:]
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait(10)
+
+    def figure(self, name: str, **labels: str) -> float:
+        return figures(self.port, name, **labels)
+
+    def await_figure(self, name: str, least: float, **labels: str) -> None:
+        deadline = time.monotonic() + WITHIN_S
+        found = -1.0
+        while found < least:
+            log = (self.folder / "auditor.log").read_text()[-3000:]
+            assert time.monotonic() < deadline, f"{name} is {found}: {log}"
+            with suppress(OSError):
+                found = self.figure(name, **labels)
+            time.sleep(0.2)
+
+
+@pytest.mark.timeout(300)
+def test_the_auditor_sees_answers_decisions_and_books_and_an_agent_that_is_gone(
+    audited: Audited, tmp_path: Path
+) -> None:
+    audited.send("a", 500)
+    audited.settled()
+    auditor = Auditor(audited.stack, tmp_path)
+    with auditor.running():
+        auditor.await_figure("centinela_canaries_total", 2 * PARTITIONS, result="answered")
+        auditor.await_figure("centinela_parity_checked_total", 3)
+        auditor.await_figure("centinela_audit_timestamp_seconds", 1)
+        differing = auditor.figure("centinela_parity_differing_total")
+        wrong = auditor.figure("centinela_audit_disagreements")
+        failed = auditor.figure("centinela_canaries_total", result="failed")
+        seconds = auditor.figure("centinela_canary_seconds_sum")
+        audited.agents[1].kill()
+        auditor.await_figure("centinela_canaries_total", PARTITIONS, result="failed")
+        audited.agents[1].start()
+        audited.agents[1].await_healthy()
+        answered = auditor.figure("centinela_canaries_total", result="answered")
+        auditor.await_figure("centinela_canaries_total", answered + PARTITIONS, result="answered")
+    told = audited.settled()
+
+    assert (differing, wrong, failed) == (0, 0, 0)
+    assert 0 < seconds < 60
+    assert told["is_right"], told["wrong"]
+    answers = audited.answers("canary")
+    assert {each["entity"] for each in answers} == {"203.0.113.254"}
+    assert {each["action"] for each in answers} == {"allow"}
+    assert told["totals"]["sent"] == 500 + len(answers)

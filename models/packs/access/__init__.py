@@ -11,11 +11,15 @@ from models.packs.access.data import simulate
 from models.packs.access.events import AccessEvent
 from models.packs.access.features import FEATURES
 from models.packs.access.payloads import values
-from models.packs.access.scoring import MODEL_FEATURES, POLICY, RULES, TEST_CLIENTS
+from models.packs.access.scoring import CANARY, MODEL_FEATURES, POLICY, RULES, TEST_CLIENTS
 
 
 def client(event: AccessEvent) -> str:
     return event.client_ip
+
+
+def canary(event_id: str, occurred_at: str) -> AccessEvent:
+    return AccessEvent(occurred_at, CANARY, "GET", "/", 200, event_id)
 
 
 PACK = DomainPack(
@@ -34,4 +38,5 @@ PACK = DomainPack(
     traits=TRAITS,
     values=values,
     test_clients=TEST_CLIENTS,
+    canary=canary,
 )

@@ -372,9 +372,13 @@ POLICY = Policy(
     ttl={Action.ALERT: 10 * MINUTE, Action.CHALLENGE: HOUR, Action.BLOCK: timedelta(hours=4)},
 )
 
+CANARY = "203.0.113.254"
+"""Who sends the events by which we see whether any are answered."""
+
 TEST_CLIENTS: Mapping[str, Literal["block", "allow", "late"]] = {
     "203.0.113.250": "block",
     "203.0.113.251": "allow",
     "203.0.113.252": "late",
+    CANARY: "allow",
 }
 """Of the range that documentation uses (RFC 5737), from which no request comes."""

@@ -11,7 +11,7 @@ from api.settings import ApiSettings
 from producer.settings import Connections
 from scripts.stack import docker
 from scripts.stack.settings import ROOT
-from stream_agents.settings import AgentSettings
+from stream_agents.settings import AgentSettings, AuditorSettings
 
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
@@ -21,6 +21,7 @@ OURS: dict[str, tuple[type[Any], ...]] = {
     "ingestion": (AgentSettings,),
     "decision": (AgentSettings,),
     "recorder": (AgentSettings,),
+    "auditor": (AuditorSettings,),
 }
 FOR_THE_RECORD = {"CENTINELA_POSTGRES", "CENTINELA_RECORD_DAYS"}
 """Not for the agents that judge: who does not need a password is not given it."""
@@ -35,6 +36,7 @@ NOT_PASSED = {
     "CENTINELA_INSTANCE": "workers that are scaled would all have the same name",
     "CENTINELA_CHAMPION": "a folder of this machine says nothing in a container",
     "CENTINELA_RECORDER_PORT": "every container has its own",
+    "CENTINELA_AUDITOR_PORT": "every container has its own",
 }
 """Settings that are the same in every container, and why."""
 
@@ -53,7 +55,7 @@ def test_every_setting_reaches_the_container(service: str) -> None:
     wanted = set().union(*map(variables, OURS[service])) - set(NOT_PASSED)
     given = set(SERVICES[service]["environment"])
 
-    if service in ("ingestion", "decision"):
+    if service in ("ingestion", "decision", "auditor"):
         assert given.isdisjoint({*FOR_THE_RECORD, "PGPASSWORD"})
         wanted -= FOR_THE_RECORD
     assert wanted - given == set()

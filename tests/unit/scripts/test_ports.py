@@ -47,6 +47,15 @@ def test_a_taken_port_is_told_with_its_holder_and_its_setting(setting: str, addr
     assert f"set CENTINELA_{setting.upper()} or stop it" in str(told.value)
 
 
+def test_the_auditors_port_is_needed_where_there_is_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings = on_free_ports(auditor_port=server.getsockname()[1])
+        require_free_ports(settings)
+
+        with pytest.raises(CannotStart, match="metrics of the auditor"):
+            require_free_ports(settings.model_copy(update={"auditor": True}))
+
+
 def test_the_recorders_port_is_needed_where_answers_are_recorded() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         settings = on_free_ports(recorder_port=server.getsockname()[1])

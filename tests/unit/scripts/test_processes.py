@@ -15,9 +15,10 @@ URL = "postgresql://postgres@127.0.0.1:5432/postgres"
     [
         ({}, ["ingestion", "decision", "api"]),
         ({"postgres": URL}, ["ingestion", "decision", "recorder", "api"]),
+        ({"auditor": "1"}, ["ingestion", "decision", "auditor", "api"]),
     ],
 )
-def test_a_recorder_is_started_where_it_is_said_where_to_record(
+def test_a_recorder_and_an_auditor_are_started_where_they_are_wanted(
     given: dict[str, str], names: list[str]
 ) -> None:
     settings = LocalStack.model_validate({"recorder_port": 4711, **given})
@@ -29,6 +30,6 @@ def test_a_recorder_is_started_where_it_is_said_where_to_record(
 
 @pytest.mark.parametrize("stack", ["docker", "embedded"])
 def test_no_process_of_this_machine_records_for_another_kind_of_stack(stack: str) -> None:
-    settings = LocalStack.model_validate({"STACK": stack, "postgres": URL})
+    settings = LocalStack.model_validate({"STACK": stack, "postgres": URL, "auditor": True})
 
-    assert "recorder" not in settings.agent_ports
+    assert not {"recorder", "auditor"} & set(settings.agent_ports)

@@ -16,6 +16,9 @@ from api.metrics import ApiMetrics
 from feature_store.fence import Fence
 from models.contracts import Outcome
 from producer.records import OutRecord, Record
+from stream_agents.audit_metrics import AuditMetrics
+from stream_agents.audited import Account, Compared
+from stream_agents.auditing import Books
 from stream_agents.metrics import StageMetrics
 from stream_agents.stage import Folded, Tally
 
@@ -48,7 +51,13 @@ def exposition() -> str:
     api.answered("/analyze", "POST", 200, 0.1)
     api.batch("access", "pending")
     api._events.labels("access", "decided", "allow").inc()
-    return generate_latest(stage.registry).decode() + generate_latest(api.registry).decode()
+    auditor = AuditMetrics("access", 1, clock=lambda: 9.0)
+    auditor.canary_answered(0, 0.1)
+    auditor.compared(Compared(1, (), {"degraded": 1}))
+    books = Books(0, 1, 1, 0, 0, 0, 0, 0, 0)
+    auditor.counted(Account("access", (books,), {}, (), (), is_right=True))
+    registries = (stage.registry, api.registry, auditor.registry)
+    return "".join(generate_latest(registry).decode() for registry in registries)
 
 
 def told() -> dict[str, set[str]]:

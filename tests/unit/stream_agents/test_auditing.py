@@ -18,10 +18,8 @@ from tests.unit.stream_agents.pipeline import ACTIONS, DECISIONS, EVENTS, PACK, 
 
 
 def audited(pipeline: Pipeline, journal: Journal | None = None) -> Account:
-    topics = Topics(
-        *(MemoryRetained(pipeline.broker, name) for name in (EVENTS, DECISIONS, ACTIONS)),
-        MemoryRetained(pipeline.broker, DEAD_LETTER),
-    )
+    names = (EVENTS, DECISIONS, ACTIONS, DEAD_LETTER)
+    topics = Topics(*(MemoryRetained(pipeline.broker, name) for name in names))
     epochs = topics.events.epoch(), topics.decisions.epoch()
     stores = pipeline.store, pipeline.fences
     cut = asyncio.run(cuts(stores, epochs, topics.events.spans()))

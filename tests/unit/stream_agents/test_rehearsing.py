@@ -23,13 +23,19 @@ from tests.unit.stream_agents.decisions import (
 )
 
 BLOCKED, ALLOWED, LATE = "203.0.113.250", "203.0.113.251", "203.0.113.252"
+CANARY = "203.0.113.254"
 NEIGHBOURS = ["203.0.113.249", "203.0.113.253"]
 
 
 def test_the_test_clients_are_of_a_range_that_documentation_alone_uses() -> None:
     documentation = ip_network("203.0.113.0/24")  # TEST-NET-3, RFC 5737
 
-    assert PACK.test_clients == {BLOCKED: "block", ALLOWED: "allow", LATE: "late"}
+    assert PACK.test_clients == {
+        BLOCKED: "block",
+        ALLOWED: "allow",
+        LATE: "late",
+        CANARY: "allow",
+    }
     assert all(ip_address(name) in documentation for name in PACK.test_clients)
 
 
