@@ -19,7 +19,9 @@ TIMEOUT_S = 5.0
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 SUMMARY = re.compile(rb'"decided": ?(\d+)')
 BATCH = re.compile(rb'"batch_id": ?"([^"]+)"')
+HEADERS = f"Host: bench\r\nContent-Type: application/x-ndjson\r\nPrefer: wait={TIMEOUT_S:.0f}\r\n"
 KEPT = 600
+"""Of an answer: its summary stands at the beginning."""
 
 
 @dataclass(slots=True)
@@ -93,8 +95,8 @@ class Connections:
         else:
             reader, writer = await asyncio.open_connection(self.host, self.port, limit=2**24)
         answer.sent_s = time.time()
-        head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-ndjson\r\n"
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        head = f"POST {path} HTTP/1.1\r\n{HEADERS}Content-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
         told = await reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(told)
         content = await reader.readexactly(int(length[1])) if length else b""
