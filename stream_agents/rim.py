@@ -103,6 +103,7 @@ class Rim:
         self._stopped = threading.Event()
         self.is_assigned = False
         app.transport = _fenced_transport(app, self)
+        app.on_partitions_assigned.connect(self._assigned_any)
         source = app.topic(
             topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
@@ -158,6 +159,11 @@ class Rim:
         self.is_assigned = True
         log.info("assigned", topic=self._topic, offsets=following)
         return {TP(self._topic, partition): offset for partition, offset in following.items()}
+
+    async def _assigned_any(self, _: Any, *assignment: Any, **__: Any) -> None:
+        """Faust asks from where to read only where there is something to read."""
+        if not any(assignment):
+            await self.assigned(set())
 
     def _lane(self, partition: int) -> int:
         return partition % len(self._lanes)

@@ -388,7 +388,6 @@ def remake_topic(clusters: Clusters, chance: random.Random, times: int) -> Outco
     outcome = Outcome()
     for number in range(times):
         outcome.add(_remade(clusters, chance, number % 2 == 1, outcome))
-        outcome.times += 1
     return outcome
 
 

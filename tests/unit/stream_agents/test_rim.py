@@ -263,6 +263,22 @@ async def test_an_agent_without_partitions_is_assigned_none() -> None:
     assert agent.rim.is_assigned
 
 
+async def test_an_agent_that_loses_all_its_partitions_gives_them_up(agent: Agent) -> None:
+    app = agent.rim._app
+
+    await app.on_partitions_assigned.send(set())
+
+    assert agent.worker.offsets == {}
+
+
+async def test_an_agent_beyond_the_number_of_partitions_is_assigned_too() -> None:
+    agent = Agent()
+
+    await agent.rim._app.on_partitions_assigned.send(set())
+
+    assert agent.rim.is_assigned
+
+
 async def test_a_tombstone_is_a_record_without_lines(agent: Agent) -> None:
     working = agent.work()
     await agent.fetch(0, value=None)
