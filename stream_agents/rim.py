@@ -160,7 +160,7 @@ class Rim:
         log.info("assigned", topic=self._topic, offsets=following)
         return {TP(self._topic, partition): offset for partition, offset in following.items()}
 
-    async def _assigned_any(self, _: Any, *assignment: Any, **__: Any) -> None:
+    async def _assigned_any(self, _: Any, /, *assignment: Any, signal: Any, **__: Any) -> None:
         """Faust asks from where to read only where there is something to read."""
         if not any(assignment):
             await self.assigned(set())

@@ -11,6 +11,7 @@ Ends with 1 where a pass mark was missed.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,8 @@ RESULTS = Path(".centinela/faults.json")
 
 def main() -> int:
     asked = _arguments()
+    # Told to end, it ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     faults = chosen_of(asked.ids, quick=asked.quick, faults=load())
     rows = []
     with servers() as running:

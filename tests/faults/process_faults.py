@@ -51,8 +51,8 @@ def kill_ingestion(clusters: Clusters, chance: random.Random, times: int) -> Out
 @fault(
     "P2",
     "a worker ends between any two steps of its loop",
-    passes="each of 7 steps 20 times a stage; repeats equal to the byte",
-    times=280,
+    passes="each of 7 steps 20 times, half in each stage; repeats equal to the byte",
+    times=140,
     quick=14,
 )
 def die_at_seams(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
