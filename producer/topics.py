@@ -35,7 +35,13 @@ RECORD_BYTES = 1024 * 1024
 OUTCOME_BYTES = 32 * RECORD_BYTES
 """A short attack's line grows with its reasons and features, and a record's lines stay together."""
 
-_PASSING = (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION)
+_PASSING = (
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+)
+"""What a broker says of a partition for a moment after it has come back."""
 
 T = TypeVar("T")
 _log = logging.getLogger("centinela.kafka")

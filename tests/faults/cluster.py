@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from redis.exceptions import RedisError
 
 from feature_store.fence import Fence, decode_fence
-from models.errors import DetectionError
+from models.errors import DetectionError, Unavailable
 from producer.records import DEAD_LETTER, actions_topic, decisions_topic, events_topic
 from producer.topics import end_offsets, ensure_topics
 from scripts.stack.health import http_answers
@@ -32,6 +32,7 @@ STAGES = {"ingestion": PACK, "decision": f"{PACK}.decisions"}
 
 PARTITIONS = 8
 SETTLED_WITHIN_S = 90.0
+ENDS_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.1
 
 
@@ -151,8 +152,18 @@ class Cluster:
         return {p: fence for p, fence in found.items() if fence is not None}
 
     def ends(self, topic: str = EVENTS) -> dict[int, int]:
-        """Partition to the offset that its next record will have."""
-        return end_offsets(self.kafka, topic)
+        """Partition to the offset that its next record will have.
+
+        A broker that has just come back is asked again for a while.
+        """
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        while True:
+            try:
+                return end_offsets(self.kafka, topic)
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(LOOK_EVERY_S)
 
     def behind(self, ends: Mapping[int, int] | None = None) -> int:
         """Event records that no final answer is committed for, 0 when all are settled.
