@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from feature_store.columns import Columns, Floats, Ints, Mask
@@ -35,8 +37,11 @@ class Explainer:
         self._text = (pack.text, champion.text) if pack.text and champion.text else None
         self._quotes = np.array([rule.quotes for rule in pack.rules], np.bool_)
         self._names = pack.features.names
-        self._words = [words(pack.features, feature) for feature in pack.features.features]
         self._usual = [champion.usual(name) for name in self._names]
+        self._told = [
+            (f"{words(pack.features, feature)}: ", f", usual {usual.median:.6g}" if usual else "")
+            for feature, usual in zip(pack.features.features, self._usual, strict=True)
+        ]
         self._p99 = np.array([usual.p99 if usual else np.inf for usual in self._usual])
         self._step = np.array([_step(usual) if usual else 1.0 for usual in self._usual])
 
@@ -54,20 +59,22 @@ class Explainer:
         outstanding = self._outstanding(features[rows])
         quotes = self._quoted(fired, event, rows)
         values = features[rows].tolist()
-        explained = zip(rows.tolist(), values, fired[rows], outstanding, strict=True)
+        explained = zip(rows.tolist(), values, places(fired[rows]), outstanding, strict=True)
         return [
             self._of_event(known, which, others, quotes.get(row, ""))
             for row, known, which, others in explained
         ]
 
     def _of_event(
-        self, values: list[float], fired: Mask, outstanding: list[int], quote: str
+        self, values: list[float], fired: list[int], outstanding: list[int], quote: str
     ) -> tuple[Reason, ...]:
-        rules = [self._rules[i] for i in fired.nonzero()[0].tolist()]
+        if not fired:
+            return tuple([self._of_feature(i, values) for i in outstanding]) or (UNUSUAL_TOGETHER,)
+        rules = [self._rules[i] for i in fired]
         told = {rule.feature for rule in rules}
         reasons = [self._of_rule(rule, values, quote) for rule in rules]
         reasons += [self._of_feature(i, values) for i in outstanding if self._names[i] not in told]
-        return tuple(reasons) or (UNUSUAL_TOGETHER,)
+        return tuple(reasons)
 
     def _quoted(self, fired: Mask, event: Columns, rows: Ints) -> dict[int, str]:
         """By place, what the text model finds loudest, where a rule's reason quotes it."""
@@ -97,10 +104,17 @@ class Explainer:
 
     def _of_feature(self, i: int, values: list[float]) -> Reason:
         value, usual = values[i], self._usual[i]
-        text = f"{self._words[i]}: {value:.6g}"
-        if usual is None:
-            return Reason(self._names[i], text, value)
-        return Reason(self._names[i], f"{text}, usual {usual.median:.6g}", value, usual.median)
+        said, compared = self._told[i]
+        median = usual.median if usual else None
+        return Reason(self._names[i], f"{said}{value:.6g}{compared}", value, median)
+
+
+def places(mask: Mask) -> list[list[int]]:
+    """Which columns hold in each row of a mask `(n, m)`."""
+    rows, columns = np.nonzero(mask)
+    bounds = np.searchsorted(rows, np.arange(len(mask) + 1)).tolist()
+    found = columns.tolist()
+    return [found[first:end] for first, end in pairwise(bounds)]
 
 
 def words(features: FeatureSet, feature: WindowFeature) -> str:

@@ -6,9 +6,11 @@ Two pure stages. `Detection` reads `events.<pack>`: event -> features -> score a
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -23,7 +25,7 @@ from models.artifacts import Champion
 from models.contracts import Action, ActionTaken, ScoredEvent
 from models.judging import judge
 from models.pack import DomainPack
-from models.reasons import Explainer
+from models.reasons import Explainer, places
 from models.regime import Regime
 from producer.records import Record, actions_topic, decisions_topic, events_topic
 from stream_agents.answers import Answer, ResultStore
@@ -193,16 +195,19 @@ class Detection:
         self, made: list[ScoredEvent], judged: Judged, event: Columns, which: Ints
     ) -> None:
         """Gives the events that may need an action their reasons and features."""
+        if not len(which):
+            return
+        features, fired = judged.features[which], judged.fired[which]
         reasons = self._explainer.reasons(judged.features, judged.fired, event, which)
-        values, fired = judged.features[which].tolist(), judged.fired[which]
-        names, rules = self._kernel.names, [rule.name for rule in self._pack.rules]
-        for number, known, rows, why in zip(which.tolist(), values, fired, reasons, strict=True):
+        known = known_features(self._kernel.names, features)
+        rules = [rule.name for rule in self._pack.rules]
+        rows = zip(which.tolist(), places(fired), reasons, known, strict=True)
+        for number, holding, why, values in rows:
             made[number] = replace(
                 made[number],
-                rules=tuple(rules[i] for i in rows.nonzero()[0].tolist()),
+                rules=tuple([rules[i] for i in holding]),
                 reasons=why,
-                # An unknown feature is NaN, which is not itself.
-                features={n: v for n, v in zip(names, known, strict=True) if v == v},
+                features=values,
             )
 
     def _marked(
@@ -306,10 +311,23 @@ class Decision:
             if named.get("reply") and "batch" in named:
                 part = named.get("part", "0")
                 answers.append(Answer(named["batch"], part, named["reply"], record.value))
-        if answers:
-            await self._results.write(answers)
+        writing = [self._results.write(answers)] if answers else []
         if folded.kept and self._kept is not None:
-            await self._kept.keep(folded.kept)
+            writing.append(self._kept.keep(folded.kept))
+        await asyncio.gather(*writing)
+
+
+def known_features(names: Sequence[str], features: Floats) -> list[dict[str, float]]:
+    """Rows of features `(n, n_features)`, each as name to value; the unknown are left out."""
+    known = ~np.isnan(features)
+    whole: Mask = known.all(axis=1)
+    rows = zip(features.tolist(), known.tolist(), whole.tolist(), strict=True)
+    return [
+        dict(zip(names, values, strict=True))
+        if is_whole
+        else dict(zip(compress(names, which), compress(values, which), strict=True))
+        for values, which, is_whole in rows
+    ]
 
 
 def of_pack(pack: DomainPack) -> Callable[[], Regime]:
