@@ -319,8 +319,8 @@ class Decision:
 
 def known_features(names: Sequence[str], features: Floats) -> list[dict[str, float]]:
     """Rows of features `(n, n_features)`, each as name to value; the unknown are left out."""
-    known = ~np.isnan(features)
-    whole: Mask = known.all(axis=1)
+    known: Mask = ~np.isnan(features)
+    whole: Mask = np.logical_and.reduce(known, axis=1)
     rows = zip(features.tolist(), known.tolist(), whole.tolist(), strict=True)
     return [
         dict(zip(names, values, strict=True))
