@@ -154,6 +154,7 @@ def read_topic(kafka: str, topic: str) -> list[list[Record]]:
     while sum(map(len, logs)) < sum(ends.values()):
         assert time.monotonic() < deadline, f"{topic}: {sum(map(len, logs))} of {ends} read"
         for message in consumer.consume(500, 0.5):
+            assert message.error() is None, f"{topic}: {message.error()}"
             partition, offset = message.partition(), message.offset()
             assert partition is not None
             assert offset is not None
