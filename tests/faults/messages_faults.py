@@ -173,7 +173,7 @@ def sizes(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
         "1 MB of numbers": b"0\n" * 500_000,
         "1 MB of bad events": b"\n".join([attack.replace(b"GET", b"G\x00T")] * 6_000),
         "a field of 40 MB": b'{"%s": 1}' % (b"x" * 40_000_000),
-        "a line of 100 MB": b"b" * 100_000_000,
+        "a line of 70 MB": b"b" * 70_000_000,
     }
     with clusters(with_api=True) as cluster, caller(cluster) as client:
         before = {process.name: process.rss_mb() for process in cluster.processes}
