@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from api.assembly import result_of
 from feature_store.fence import Fence, Gap, decode_fence
 from models.contracts import Action
 from models.lists import Entry
 from models.policy import Policy
 from models.regime import Regime
 from producer.records import Record
+from scripts.explanation import facts
 from stream_agents.deciding import UNKNOWN_RULE, longest_held
 from stream_agents.engine import Detection
+from stream_agents.explanation import Answered, Judges, explain
 from stream_agents.gaps import feels, gap_before
 from stream_agents.memory import MemoryLog, MemoryStore
 from stream_agents.worker import Worker
@@ -372,3 +375,15 @@ def test_decisions_that_are_missing_have_one() -> None:
 
     assert told(pipeline)[-1] == ("c", "alert", True)
     assert "actions in force are incomplete" in pipeline.outcomes(ACTIONS)[-1]["degraded"]
+
+
+def test_the_answer_to_a_caller_and_the_explanation_say_so() -> None:
+    [taken] = answers(replace(event(), degraded="why"))
+    told = explain(Answered(taken, "actions"), Judges(PACK, None, PACK.policy))
+    shown = msgspec.json.decode(msgspec.json.encode(result_of(taken)))
+    [usual] = answers(event())
+
+    assert ("degraded", "why") in list(facts(told))
+    assert (shown["degraded"], shown["action"]) == ("why", "alert")
+    assert "degraded" not in msgspec.json.decode(msgspec.json.encode(result_of(usual)))
+    assert b"degraded" not in msgspec.json.encode(usual)
