@@ -43,6 +43,8 @@ KILLED_AT, AT_THE_LATEST = 0.4, 0.75
 RUN_AT_LEAST_S = 6.0
 STILL_S, GIVEN_UP_S = 4.0, 90.0
 """Nothing new for so long and it is through; or, with answers missing, it hangs."""
+MARKERS = 2 * PARTITIONS
+"""So many more offsets are no answer yet: ends of transactions take one each."""
 UNKNOWN = -1
 NAMES = ("centinela", "plain", "quix", "kafka-streams", "kafka-streams-eos", "flink")
 
@@ -142,7 +144,7 @@ def kill_and_see(contender: Contender, made: Workload, job: Job, right: Right) -
         contender.stop()
         before = written()
         getattr(contender, "resume", contender.start)(job)
-        back_s = _until(lambda: written() > before, GIVEN_UP_S)
+        back_s = _until(lambda: written() > before + MARKERS, GIVEN_UP_S)
         _at_rest(written, total)
     finally:
         contender.stop()
