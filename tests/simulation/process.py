@@ -60,6 +60,7 @@ class StubApp:
     """What a rim asks of a Faust app before it runs."""
 
     conf = SimpleNamespace(id="sim", broker_consumer=[])
+    on_partitions_assigned = SimpleNamespace(connect=lambda handler: None)
     transport: Any = None
     fetch: Any = None
 

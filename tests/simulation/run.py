@@ -28,7 +28,8 @@ class Report:
     Args:
         failures: Empty if every promise was kept.
         fired: Fault or site to how often it was met.
-        digest: Of all records that were ever in the log: equal runs have the same.
+        digest: Of all records that were ever in the log, and of the stores: equal runs have the
+            same.
     """
 
     seed: int
@@ -95,4 +96,8 @@ def digest_of(world: World) -> str:
     for topic, records in world.broker.ever.items():
         for place, record in records.items():
             digest.update(repr((topic, place, record)).encode())
+    for store in world.redis.stores.values():
+        of = store.memory
+        digest.update(repr((sorted(of.fences.items()), sorted(of.states.items()))).encode())
+        digest.update(repr(sorted(of.rings.items())).encode())
     return digest.hexdigest()[:16]

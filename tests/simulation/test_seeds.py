@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.__main__ import replay_command
 from tests.simulation.chance import SITES
 from tests.simulation.clock import Stuck, run_virtually
 from tests.simulation.found import FOUND
+from tests.simulation.many import replay_command
 from tests.simulation.run import Report, run_seed
 
 ROOT = Path(__file__).parents[2]

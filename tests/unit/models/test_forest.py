@@ -48,6 +48,16 @@ def test_scores_equal_those_of_scikit_learn(parameters: dict[str, Any]) -> None:
     np.testing.assert_allclose(fused(forest).score(rows), -forest.score_samples(rows), atol=1e-6)
 
 
+def test_the_order_of_the_trees_changes_no_bit() -> None:
+    forest, rows = fitted(rows_of(1, 2_000)), rows_of(2, 3_000)
+    before = fused(forest).score(rows)
+
+    forest.estimators_.reverse()
+    forest.estimators_features_.reverse()
+
+    assert fused(forest).score(rows).tobytes() == before.tobytes()
+
+
 def test_scores_are_equal_exactly_at_thresholds_and_one_float_beside_them() -> None:
     forest = fitted(rows_of(1, 2_000))
     rows = rows_of(3, 3_000)
