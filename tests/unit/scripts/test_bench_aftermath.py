@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.bench.crash import UNKNOWN, Aftermath, Right, aftermath
+from scripts.bench.aftermath import UNKNOWN, Aftermath, Right, aftermath
 
 RIGHT = Right(np.array([1, 2, 3], np.int32), np.array([1, 2, UNKNOWN], np.int32))
 
