@@ -82,6 +82,11 @@ class Analyses:
             return await self._replies.wait(batch_id, wait_s)
         except Unavailable:
             return {}  # the batch is in the log, so it is pending rather than lost
+        except asyncio.CancelledError:
+            # The process ends, and lets nobody wait any longer: the batch is pending all the same.
+            if task := asyncio.current_task():
+                task.uncancel()
+            return {}
 
     async def _publish(self, records: Sequence[OutRecord], published: Note) -> None:
         await self._publisher.send(records)

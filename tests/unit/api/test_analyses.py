@@ -311,3 +311,18 @@ async def test_a_part_with_a_line_too_few_is_a_fault_of_ours() -> None:
     answer = await to.client.get(posted.headers["location"])
 
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal")
+
+
+async def test_a_process_that_ends_tells_who_waits_where_to_ask_again() -> None:
+    """The server breaks off what still waits some seconds after it was told to stop."""
+    publisher = LoopBack(MemoryResults(), is_held=True)
+    analyses = Analyses(publisher, publisher.results.replies(REPLY), PARTITIONS)
+    batch = judged(PACKS[0], [AccessEvent("2026-11-21T03:00:00Z", "a", "GET", "/", 200)], "batch")
+    waiting = asyncio.create_task(analyses.submit(batch, "trace", 30))
+    while not publisher.sent:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.01)
+
+    waiting.cancel("the server ends")
+
+    assert (await waiting).status == "pending"
