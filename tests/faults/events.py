@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from producer.records import Record
@@ -36,6 +36,17 @@ def request(event_id: str, client: str, at: datetime | str, **fields: object) ->
         **fields,
     }
     return event_id, client, json.dumps(told, ensure_ascii=False).encode()
+
+
+def an_event(**fields: object) -> dict[str, Any]:
+    """A request of now, with other fields."""
+    event: dict[str, Any] = json.loads(request("", "203.0.113.9", just_now())[2])
+    return {**event, **fields}
+
+
+def just_now() -> datetime:
+    """A time that is past wherever it is read."""
+    return datetime.now(UTC) - timedelta(seconds=1)
 
 
 def deliver(cluster: Cluster, *shares: Iterable[Line]) -> Journal:
