@@ -54,6 +54,8 @@ def told(agent: AgentState) -> dict[str, object]:
 
 
 def row(agent: AgentState) -> tuple[str, ...]:
-    lag = "unknown" if agent.lag is None else f"{agent.lag:,}"
+    # An auditor follows no log.
+    unknown = "" if agent.name == "auditor" else "unknown"
+    lag = unknown if agent.lag is None else f"{agent.lag:,}"
     events = [f"{agent.events[name]:,}" if agent.events else "" for name in OUTCOMES]
     return (agent.state, lag, *events)
