@@ -4,7 +4,7 @@ CENTINELA := $(PYTHON) -m scripts.cli
 # When the command was given: `make up` counts its first detection from here.
 export CENTINELA_STARTED := $(shell date +%s)
 
-.PHONY: help install demo up down serve train test lint types bench faults
+.PHONY: help install demo up down serve train test simulate planted lint types bench faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ train: install ## fit the shipped model again
 
 test: install ## all tests; those on servers need Docker, or Java and Maven
 	@$(PYTHON) -m pytest $(TESTS)
+
+simulate: install ## the loop under SEEDS=100000 runs of faults, in virtual time
+	@$(PYTHON) -m tests.simulation --seeds $(or $(SEEDS),100000)
+
+planted: install ## faults planted in a copy of the tree, and which tests catch them
+	@$(PYTHON) -m tests.planted
 
 lint: install ## style
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

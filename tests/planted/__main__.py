@@ -35,8 +35,8 @@ def main() -> int:
         tree = Path(folder)
         copy_tree(tree)
         tests = sorted({test for fault in faults for test in fault.caught_by})
-        if run_tests(tree, tests):
-            say("the tests fail without any fault: nothing can be learned from them")
+        if said := run_tests(tree, tests):
+            say(f"{said}the tests fail without any fault: nothing can be learned from them")
             return 1
         say(f"sound     {len(tests)} tests pass without a fault")
         survived = 0

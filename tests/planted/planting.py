@@ -16,8 +16,8 @@ from tests.planted.plants import Plant
 ROOT = Path(__file__).parents[2]
 COPIED = ("feature_store", "models", "producer", "stream_agents", "api", "scripts", "tests")
 BESIDE = ("pyproject.toml", "README.md")
-FAILED = 1
-"""pytest's exit code where tests ran and some failed; others mean that none could run."""
+PASSED, FAILED = 0, 1
+"""pytest's exit codes where tests ran; others mean that they could not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Outcome:
     """What came of a fault.
 
     Args:
-        missed_by: Tests that passed, or could not run, with the fault planted.
+        missed_by: Tests that passed with the fault planted.
     """
 
     plant: Plant
@@ -47,30 +47,39 @@ def copy_tree(to: Path) -> None:
     (to / ".venv").symlink_to(ROOT / ".venv")
 
 
-def run_tests(tree: Path, tests: Sequence[str]) -> int:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    quiet = subprocess.DEVNULL
+def run_tests(tree: Path, tests: Sequence[str]) -> str:
+    """Runs some tests; returns what pytest says of those that failed, empty if none did.
+
+    Raises:
+        RuntimeError: pytest could not run them.
+    """
+    options = ["-q", "--tb=no", "-rf", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONHASHSEED"}
     ran = subprocess.run(
-        command, cwd=tree, env=environment, stdout=quiet, stderr=quiet, check=False
+        command, cwd=tree, env=environment, capture_output=True, text=True, check=False
     )
-    return ran.returncode
+    if ran.returncode not in (PASSED, FAILED):
+        raise RuntimeError(f"pytest ended with {ran.returncode}: {ran.stdout[-2000:]}")
+    return ran.stdout if ran.returncode == FAILED else ""
 
 
 def plant(fault: Plant, tree: Path) -> Outcome:
-    """Plants one fault, runs each of its tests, and takes the fault out again.
+    """Plants one fault, runs its tests, and takes the fault out again.
 
     Raises:
         ValueError: The patch does not apply.
     """
     started = time.monotonic()
-    file, sound = tree / fault.file, ROOT / fault.file
-    text = file.read_text()
+    file = tree / fault.file
+    text, times = file.read_text(), file.stat()
     if not applies(fault, text):
         raise ValueError(f"{fault.name}: has not one place in {fault.file} any more")
     file.write_text(text.replace(fault.old, fault.new))
     try:
-        missed = [test for test in fault.caught_by if run_tests(tree, [test]) != FAILED]
+        said = run_tests(tree, fault.caught_by)
     finally:
-        shutil.copy2(sound, file)
-    return Outcome(fault, tuple(missed), time.monotonic() - started)
+        file.write_text(text)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    missed = tuple(test for test in fault.caught_by if f"FAILED {test}" not in said)
+    return Outcome(fault, missed, time.monotonic() - started)
