@@ -26,6 +26,10 @@ FAILED, STALLED = 1, 70
 Offsets = Mapping[int, int]
 
 
+class TopicReplaced(Exception):
+    """The topic was deleted and made again: Faust reads nothing of it, and offsets mean others."""
+
+
 class Progress:
     """Since when records wait and no fence moves.
 
@@ -59,12 +63,16 @@ def watch(
 
     Args:
         offsets: Per partition that is assigned, the offset of the newest record folded.
-        ends: Per partition, the offset that its next record will have; asked of the broker.
+        ends: Per partition, the offset that its next record will have; asked of the broker. Where
+            it raises TopicReplaced the process ends, to be started again on the new topic.
     """
     progress = Progress(time.monotonic())
     try:
         while not stopped.wait(LOOK_EVERY_S):
             _look(progress, offsets(), ends, metrics, stalled_s)
+    except TopicReplaced as error:
+        log.critical("topic was made again", topic=str(error))
+        _leave(FAILED)
     except Exception:  # a watch that ended unnoticed would watch no more
         log.exception("liveness cannot be watched")
         _leave(FAILED)

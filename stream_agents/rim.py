@@ -22,9 +22,9 @@ from faust.types import TP
 from models.errors import Unavailable
 from producer.publisher import Publisher
 from producer.records import OutRecord
-from producer.topics import OUTCOME_BYTES, end_offsets, next_offset
+from producer.topics import OUTCOME_BYTES, end_offsets, next_offset, topic_id
 from stream_agents.lane import Lane
-from stream_agents.liveness import watch
+from stream_agents.liveness import TopicReplaced, watch
 from stream_agents.metrics import StageMetrics
 from stream_agents.settings import AgentSettings
 from stream_agents.worker import Worker
@@ -96,6 +96,7 @@ class Rim:
     ) -> None:
         self._app = app
         self._topic = topic
+        self._workers = workers
         self._lanes = [Lane(worker, settings.take_records) for worker in workers]
         self._metrics = metrics
         self._settings = settings
@@ -176,10 +177,15 @@ class Rim:
     def _offsets(self) -> dict[int, int]:
         return {p: offset for lane in self._lanes for p, offset in lane.offsets.items()}
 
+    def _ends(self) -> dict[int, int]:
+        if topic_id(self._settings.kafka, self._topic) != self._workers[0].epoch:
+            raise TopicReplaced(self._topic)
+        return end_offsets(self._settings.kafka, self._topic)
+
     def _watch(self) -> None:
         watch(
             self._offsets,
-            lambda: end_offsets(self._settings.kafka, self._topic),
+            self._ends,
             self._metrics,
             self._settings.stalled_s,
             self._stopped,

@@ -119,6 +119,11 @@ class Worker:
         self._held: dict[int, Holding] = {}
 
     @property
+    def epoch(self) -> str:
+        """Id of the topic that the records come from."""
+        return self._epoch
+
+    @property
     def offsets(self) -> dict[int, int]:
         """Per partition, the offset of the newest record folded."""
         # Another thread asks too, while partitions come and go: it walks through a copy.

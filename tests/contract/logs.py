@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from producer.records import Record
-from producer.topics import end_offsets
+from producer.topics import end_offsets, topic_id
 from stream_agents.memory import MemoryBroker, MemoryLog, MemoryStore
 from stream_agents.metrics import StageMetrics
 from stream_agents.rim import FaustLog, Rim, agent_publisher, build_app
@@ -70,8 +70,9 @@ class InMemory:
 class Reader(Worker):
     """A worker that only notes what it is given, as it is given it."""
 
-    def __init__(self, log: Log) -> None:
-        super().__init__(CountingStage(""), MemoryStore(), log, "", StageMetrics("test", "reader"))
+    def __init__(self, log: Log, epoch: str = "") -> None:
+        metrics = StageMetrics("test", "reader")
+        super().__init__(CountingStage(""), MemoryStore(), log, epoch, metrics)
         self.records: list[Record] = []
         self.is_assigned = asyncio.Event()
         self.arrived = asyncio.Event()
@@ -94,7 +95,7 @@ class OnKafka:
         self._app = app = build_app(topic, settings)
         self._publisher = agent_publisher(kafka)
         self.log = FaustLog(app, topic, kafka, self._publisher)
-        self.reader = Reader(self.log)
+        self.reader = Reader(self.log, topic_id(kafka, topic))
         self.rim = Rim(app, topic, [self.reader], StageMetrics("test", "reader"), settings)
 
     async def read(self, count: int) -> list[Record]:

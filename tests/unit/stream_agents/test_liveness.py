@@ -67,6 +67,9 @@ from stream_agents.metrics import StageMetrics
 def away():
     raise Unavailable("kafka is away")
 
+def replaced():
+    raise liveness.TopicReplaced("events.access")
+
 liveness.LOOK_EVERY_S = 0.01
 stopped = threading.Event()
 threading.Timer(0.3, stopped.set).start()
@@ -82,8 +85,9 @@ liveness.watch(offsets, ends, StageMetrics("access", "test"), 0.1, stopped)
         ("lambda: {0: 5}, lambda: {0: 6}", 0),
         ("lambda: {0: 5}, away", 0),
         ("lambda: {0: 1 // 0}, lambda: {0: 7}", FAILED),
+        ("lambda: {}, replaced", FAILED),
     ],
-    ids=["stalled", "idle", "broker away", "broken"],
+    ids=["stalled", "idle", "broker away", "broken", "topic replaced"],
 )
 def test_the_watch_ends_the_process_that_stands_still_or_cannot_be_watched(
     case: str, code: int
