@@ -83,6 +83,8 @@ def dead_letters(log: Sequence[Record]) -> dict[tuple[str, int, int, int], bytes
     """The first copy of each dead letter, by the place that its headers name."""
     found: dict[tuple[str, int, int, int], bytes] = {}
     for record in log:
+        if record.header("retried"):
+            continue  # a note that a letter was put back
         topic = (record.header("topic") or b"").decode()
         partition, offset, line = (
             int(record.header(name) or -1) for name in ("partition", "offset", "line")
