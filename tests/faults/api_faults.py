@@ -173,7 +173,7 @@ def streaming(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "the API is ended or killed while callers wait",
     passes="ended, it answers each 200, 202 or 503; what was accepted is decided once",
     times=10,
-    quick=2,
+    quick=1,
 )
 def restarting(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()

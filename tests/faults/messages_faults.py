@@ -75,7 +75,6 @@ def shapes(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "events with a field missing, of another type, unknown, or of a version to come",
     passes="the API names the field by a pointer, the worker by its reason; the rest is judged",
     times=40,
-    quick=20,
 )
 def schemas(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="all bodies and pointers: tests/unit/api/test_bad_bodies.py")
@@ -105,7 +104,6 @@ def schemas(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "numbers that are none, too large, or of another form",
     passes="none is judged, and each score and feature on the topics is finite",
     times=2 * len(NUMBERS),
-    quick=2 * len(NUMBERS),
 )
 def numbers(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="what the model sees is finite: tests/unit/models/test_artifacts.py")

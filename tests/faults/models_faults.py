@@ -44,7 +44,6 @@ Answers = Mapping[tuple[int, int], bytes]
     "a model's files are cut, changed by a bit, swapped or gone",
     passes="running workers go on; a start refuses, names the file, and serves once it is mended",
     times=8,
-    quick=3,
 )
 def spoilt(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="each field of a manifest: tests/unit/models/test_artifacts.py")
@@ -76,7 +75,6 @@ def spoilt(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "the model is swapped under load, worker after worker",
     passes="each answer has one version and is that model's; the first copy counts",
     times=20,
-    quick=4,
 )
 def swapped(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="a swap is a restart: docs/how-to/swap-a-model.md")
@@ -115,7 +113,6 @@ def swapped(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "a model that wants features the pack does not have, or fewer than it was made of",
     passes="refused before the group is joined, and the feature or file is named",
     times=3,
-    quick=3,
 )
 def other_features(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="orders and counts: tests/unit/models/test_artifacts.py")

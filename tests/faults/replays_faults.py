@@ -74,7 +74,6 @@ def tables(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "dead letters are put back, once and again, and a worker is killed meanwhile",
     passes="what has become right is decided once; what has not is counted as failed, never looped",
     times=2,
-    quick=1,
 )
 def letters(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="letters and their notes: tests/unit/producer/test_dead_letters.py")

@@ -34,7 +34,6 @@ FORGED = '"}\r\n{"event":"forged","level":"info"}\n\x1b[31mred\x1b[0m\x9b31m\x85
     "text of all scripts, marks and controls in every field",
     passes="it comes back as it was sent; NUL is refused at the API",
     times=2 * len(TEXTS),
-    quick=2 * len(TEXTS),
 )
 def texts(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="NUL in PostgreSQL: tests/unit/stream_agents/test_recording.py")
@@ -77,7 +76,6 @@ def texts(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "line breaks, colours and forged lines in every text and header",
     passes="every line of every log is one JSON object, and none is forged",
     times=20,
-    quick=5,
 )
 def log_injection(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
