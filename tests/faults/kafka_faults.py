@@ -17,13 +17,13 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient
 
 from producer.topics import ensure_topics
-from scripts.stack.health import http_status
 from tests.faults import ledger
 from tests.faults.catalogue import Outcome, fault
 from tests.faults.cluster import ACTIONS, DECISIONS, EVENTS, PACK, Cluster, Clusters, delete_topics
 from tests.faults.journal import Producer
 from tests.faults.oracle import Epoch
 from tests.faults.process_faults import RATE
+from tests.faults.processes import http_status
 from tests.faults.redis_faults import recover
 from tests.faults.supervising import supervised
 
@@ -72,7 +72,7 @@ def analyze(cluster: Cluster, name: str, events: int = 20) -> Answer:
     "K1",
     "the broker killed with -9, away for 5 s, once for 60 s",
     passes="acknowledged events are on the log; the API answers 503; state exact",
-    times=9,
+    times=5,
     quick=1,
 )
 def kill_broker(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
@@ -89,7 +89,7 @@ def kill_broker(clusters: Clusters, chance: random.Random, times: int) -> Outcom
             refused = analyze(cluster, f"away-{number}")
             slowest_s = max(slowest_s, refused.seconds)
             outcome.require(refused.status == 503, f"the API said {refused.status}")
-            long = number % 9 == 8
+            long = times > 1 and number == times - 1
             time.sleep(max(0.0, (60.0 if long else 5.0) - (time.monotonic() - away)))
             cluster.broker.start()
             recover(cluster, outcome, 120)
@@ -107,7 +107,7 @@ def kill_broker(clusters: Clusters, chance: random.Random, times: int) -> Outcom
     "K2",
     "the broker away when the API starts",
     passes="it starts; `/readyz` says 503, `POST /analyze` 503 within 3 s; later as ever",
-    times=3,
+    times=2,
     quick=1,
 )
 def start_without_broker(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
@@ -143,7 +143,7 @@ def _await_status(url: str, status: int) -> None:
     "K3",
     "rebalances: 1 to 2 to 1, 1 to 4 to 1 workers, then one coming and going every 5 s",
     passes="nothing missing, nothing twice; answers within 15 s of each change",
-    times=28,
+    times=14,
 )
 def rebalance(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -197,7 +197,7 @@ def _stable(cluster: Cluster, outcome: Outcome) -> None:
     "K4",
     "the groups' offsets reset to the earliest",
     passes="no record answered again; state unchanged",
-    times=5,
+    times=3,
     quick=1,
 )
 def reset_offsets(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
@@ -252,7 +252,7 @@ def _patiently(ask: Callable[[], Mapping[str, Any]]) -> None:
     "K5",
     "the log trimmed beyond what was folded",
     passes="an alarm, the gap told to the exact record; the rest goes on",
-    times=4,
+    times=3,
     quick=1,
 )
 def trim_log(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
@@ -319,7 +319,7 @@ def _json_of(line: str) -> Mapping[str, Any]:
     "K6",
     "the broker frozen until the API's queue and patience are full",
     passes="every caller is told 503; sent again with the same ids, each event is decided once",
-    times=40,
+    times=20,
 )
 def freeze_broker(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome, slowest_s = Outcome(), 0.0

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from scripts.stack.settings import ROOT
 
@@ -123,3 +125,14 @@ class Process:
     def _reap(self, within_s: float) -> int:
         assert self.child is not None
         return self.child.wait(within_s)
+
+
+def http_status(url: str) -> int:
+    """How a GET is answered, however long it takes; 0 where it is not."""
+    try:
+        with urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+    except OSError:
+        return 0

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.stack import redis_server, software
-from scripts.stack.health import http_status
 from scripts.stack.ports import free_ports
 from scripts.stack.settings import LocalStack
 from tests.faults import ledger
@@ -17,6 +16,7 @@ from tests.faults.catalogue import Outcome, fault
 from tests.faults.cluster import Cluster, Clusters
 from tests.faults.journal import Producer
 from tests.faults.process_faults import RATE
+from tests.faults.processes import http_status
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.servers import RedisServer, redis_of
 from tests.faults.supervising import supervised
@@ -53,7 +53,7 @@ def recover(cluster: Cluster, outcome: Outcome, within_s: float = 90.0) -> None:
     "R1",
     "Redis killed with -9 and started again, after 1, 3 and 30 s",
     passes="the workers wait, and go on; state exact",
-    times=12,
+    times=6,
 )
 def restart(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -72,7 +72,7 @@ def restart(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "R2",
     "Redis loses its last second: the append-only file cut",
     passes="noticed by the fence, folded again; state exact",
-    times=12,
+    times=10,
     quick=3,
 )
 def lose_last_second(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
@@ -96,7 +96,7 @@ def lose_last_second(clusters: Clusters, chance: random.Random, times: int) -> O
     "R3",
     "FLUSHALL in mid-stream",
     passes="noticed by the fence; the whole log folded again; state exact",
-    times=8,
+    times=6,
     quick=2,
 )
 def flush(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
@@ -117,11 +117,11 @@ def flush(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "R4",
     "Redis full: maxmemory reached, noeviction",
     passes="the workers wait; `/readyz` of the API is red; state exact",
-    times=8,
+    times=5,
     quick=1,
 )
 def fill(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
-    outcome, statuses = Outcome(), set[int | None]()
+    outcome, statuses = Outcome(), set[int]()
     with (
         clusters(with_api=True) as cluster,
         supervised(cluster) as watch,
@@ -184,7 +184,7 @@ def _disturb(between: Proxy, number: int) -> None:
     "R6",
     "failover to an older replica",
     passes="the older fence is noticed, the rest folded again; state exact",
-    times=5,
+    times=4,
 )
 def fail_over(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -236,7 +236,7 @@ RESTORE = "redis.call('DEL', KEYS[1]); return redis.call('RENAME', KEYS[2], KEYS
     "R7",
     "scripts forgotten; a fence or a ring of ids replaced by a hash, workers killed meanwhile",
     passes="a clear error, then as before; nothing half written",
-    times=12,
+    times=9,
     quick=3,
 )
 def spoil_keys(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
@@ -275,7 +275,7 @@ def _spoil(cluster: Cluster, kind: str, stage: str) -> None:
     "R8",
     "the reply to a commit lost after Redis carried it out",
     passes="recognised by the fence: not folded twice; state exact",
-    times=60,
+    times=40,
     quick=10,
 )
 def lose_replies(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
