@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,6 +55,7 @@ BESIDE = (
     ("model", model.run),
     ("reads", reads.run),
 )
+Run = Callable[[], dict[str, Any]]
 QUICKLY = ("throughput", "latency", "trips", "model")
 
 
@@ -69,34 +70,49 @@ def main(
         bool, typer.Option("--all", help="Every variant of a contender, and a kill of each.")
     ] = False,
 ) -> None:
-    began = time.monotonic()
-    parts = tuple(name for name in only.split(",") if name)
-    every = ("throughput", "workers", *dict(BESIDE), *(("crash",) if everyone else ()))
-    parts = parts or (QUICKLY if quick else every)
+    parts = _parts(only, quick, everyone)
+    engines = partial(_engines, parts, plan_of(quick, rounds, everyone))
+    runs: dict[str, Run] = {"engines": engines} if {"throughput", "workers"} & {*parts} else {}
+    runs |= {name: partial(_one, name, run, quick) for name, run in BESIDE if name in parts}
+    if "crash" in parts:
+        runs["crash"] = lambda: {"crash": crash.run()}
     found: dict[str, Any] = {"machine": machine.told(), "quick": quick, "failed": {}}
-    runs: dict[str, Callable[[], Any]] = {
-        "engines": partial(_engines, parts, quick, rounds, everyone)
-    }
-    runs |= {name: partial(run, quick) for name, run in BESIDE} | {"crash": crash.run}
-    load = {"before": machine.load()}
-    for name in (name for name in runs if name in parts or name == "engines"):
-        began_part = time.monotonic()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _measure(runs, found, file)
+    print(f"{found['machine']['took_s']} s; figures in {file}")
+    if broken := gates.broken(found):
+        raise SystemExit("\n".join(broken))
+
+
+def _parts(only: str, quick: bool, everyone: bool) -> tuple[str, ...]:
+    every = ("throughput", "workers", *dict(BESIDE), "crash")
+    chosen = tuple(name for name in only.split(",") if name)
+    if unknown := set(chosen) - set(every):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: parts are {', '.join(every)}")
+    if chosen:
+        return chosen
+    return QUICKLY if quick else every if everyone else every[:-1]
+
+
+def _measure(runs: Mapping[str, Run], found: dict[str, Any], file: Path) -> None:
+    """Run one part after another; the file is whole after each."""
+    began, load = time.monotonic(), {"before": machine.load()}
+    for name, run in runs.items():
+        since = time.monotonic()
         print(f"{name} ...", flush=True)
         try:
-            told = runs[name]()
+            found |= run()
         except Exception as error:  # the rim: the other parts are measured all the same
             found["failed"][name] = f"{type(error).__name__}: {error}"
             print(f"{name} failed: {found['failed'][name]}", flush=True)
-            continue
-        found |= told if name == "engines" else {name: told}
         load[f"after {name}"] = machine.load()
-        print(f"{name}: {time.monotonic() - began_part:.0f} s", flush=True)
-    found["machine"] |= {"load": load, "took_s": round(time.monotonic() - began)}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(found, indent=1))
-    print(f"{time.monotonic() - began:.0f} s; figures in {file}")
-    if broken := gates.broken(found):
-        raise SystemExit("\n".join(broken))
+        found["machine"] |= {"load": load, "took_s": round(time.monotonic() - began)}
+        file.write_text(json.dumps(found, indent=1))
+        print(f"{name}: {time.monotonic() - since:.0f} s", flush=True)
+
+
+def _one(name: str, run: Callable[[bool], dict[str, Any]], quick: bool) -> dict[str, Any]:
+    return {name: run(quick)}
 
 
 def plan_of(quick: bool, rounds: int, everyone: bool) -> Plan:
@@ -106,10 +122,9 @@ def plan_of(quick: bool, rounds: int, everyone: bool) -> Plan:
     return Plan(1_500_000, rounds, 5.0, 1.0, () if everyone else PEERS, flat)
 
 
-def _engines(parts: tuple[str, ...], quick: bool, rounds: int, everyone: bool) -> dict[str, Any]:
+def _engines(parts: tuple[str, ...], plan: Plan) -> dict[str, Any]:
     """The contenders, and our own workers on all cores."""
     found: dict[str, Any] = {}
-    plan = plan_of(quick, rounds, everyone)
     if "throughput" in parts:
         with on_core(0, plan.pinned), servers() as started:
             found["throughput"] = throughput.run(plan, Track(started, plan.pinned))
