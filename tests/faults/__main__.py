@@ -11,10 +11,13 @@ Ends with 1 where a pass mark was missed.
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 import time
 from pathlib import Path
+
+import structlog
 
 from tests.faults import report
 from tests.faults.catalogue import chosen_of, load, try_out
@@ -28,6 +31,9 @@ def main() -> int:
     asked = _arguments()
     # Told to end, it ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # What the clients and the fold in this process have to say is not about the workers.
+    logging.getLogger("centinela.kafka").setLevel(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     faults = chosen_of(asked.ids, quick=asked.quick, faults=load())
     rows = []
     with servers() as running:

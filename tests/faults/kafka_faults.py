@@ -108,7 +108,6 @@ def kill_broker(clusters: Clusters, chance: random.Random, times: int) -> Outcom
     "the broker away when the API starts",
     passes="it starts; `/readyz` says 503, `POST /analyze` 503 within 3 s; later as ever",
     times=2,
-    quick=1,
 )
 def start_without_broker(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -253,7 +252,6 @@ def _patiently(ask: Callable[[], Mapping[str, Any]]) -> None:
     "the log trimmed beyond what was folded",
     passes="an alarm, the gap told to the exact record; the rest goes on",
     times=3,
-    quick=1,
 )
 def trim_log(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -349,7 +347,6 @@ def freeze_broker(clusters: Clusters, chance: random.Random, times: int) -> Outc
     "a topic with other partitions than set; a topic missing; more workers than partitions",
     passes="the start names it and ends; the topic is made; the idle worker is healthy",
     times=3,
-    quick=3,
 )
 def start_amiss(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(times=3)
@@ -387,7 +384,7 @@ def start_amiss(clusters: Clusters, chance: random.Random, times: int) -> Outcom
 def remake_topic(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
     for number in range(times):
-        outcome.add(_remade(clusters, chance, number % 2 == 1, outcome))
+        outcome.add(_remade(clusters, chance, number % 2 == 0, outcome))
     return outcome
 
 

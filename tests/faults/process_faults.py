@@ -32,7 +32,7 @@ POISONED = 100
     "kill -9 an ingestion worker mid-batch",
     passes="nothing missing, nothing twice, state exact",
     times=60,
-    quick=6,
+    quick=4,
 )
 def kill_ingestion(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -53,7 +53,6 @@ def kill_ingestion(clusters: Clusters, chance: random.Random, times: int) -> Out
     "a worker ends between any two steps of its loop",
     passes="each of 7 steps 20 times, half in each stage; repeats equal to the byte",
     times=140,
-    quick=14,
 )
 def die_at_seams(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -114,7 +113,7 @@ def _start_doomed(worker: Process, stage: str, seam: str, after: int) -> None:
     "SIGTERM under load",
     passes="exit 0 within 10 s, no repeats",
     times=20,
-    quick=4,
+    quick=2,
 )
 def terminate(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome, left_s = Outcome(), 0.0
@@ -144,7 +143,7 @@ def terminate(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "SIGSTOP past the session time-out, then SIGCONT",
     passes="another worker takes over; what the frozen one writes late is refused",
     times=16,
-    quick=2,
+    quick=1,
 )
 def freeze(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome, refused = Outcome(), 0
@@ -182,7 +181,6 @@ def _refusals(process: Process) -> int:
     "a schedule of 30 kills -9, 0.1 to 1 s apart, of all workers",
     passes="all answered 60 s after the last",
     times=10,
-    quick=1,
 )
 def kill_schedule(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome, kills = Outcome(), 0

@@ -73,7 +73,7 @@ def restart(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "Redis loses its last second: the append-only file cut",
     passes="noticed by the fence, folded again; state exact",
     times=10,
-    quick=3,
+    quick=2,
 )
 def lose_last_second(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome, lost = Outcome(), 0
@@ -97,7 +97,7 @@ def lose_last_second(clusters: Clusters, chance: random.Random, times: int) -> O
     "FLUSHALL in mid-stream",
     passes="noticed by the fence; the whole log folded again; state exact",
     times=6,
-    quick=2,
+    quick=1,
 )
 def flush(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -147,7 +147,6 @@ def fill(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     "the way to Redis cut, half-open, or slow by 500 ms",
     passes="the workers wait, and go on; memory flat; state exact",
     times=12,
-    quick=3,
 )
 def disturb_network(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
@@ -276,7 +275,7 @@ def _spoil(cluster: Cluster, kind: str, stage: str) -> None:
     "the reply to a commit lost after Redis carried it out",
     passes="recognised by the fence: not folded twice; state exact",
     times=40,
-    quick=10,
+    quick=5,
 )
 def lose_replies(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
