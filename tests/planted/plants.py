@@ -33,7 +33,7 @@ PLANTS = (
         "            if reply.fence == (turn.commit.fence if turn.commit else held.stored):\n",
         "            if reply.fence is not None:\n",
         (
-            WORKER + "test_a_zombie_is_refused_and_reads_on_where_the_new_owner_is",
+            WORKER + "test_another_writers_revision_voids_the_copy",
             SIMULATION,
         ),
     ),
@@ -45,7 +45,6 @@ PLANTS = (
         (
             "tests/contract/test_online_stores.py"
             "::test_a_commit_on_another_fence_writes_nothing[memory]",
-            WORKER + "test_a_zombie_is_refused_and_reads_on_where_the_new_owner_is",
             SIMULATION,
         ),
     ),
@@ -110,6 +109,27 @@ PLANTS = (
         "            if stored != held.stored and self._held.get(partition) is held:\n",
         "            if False:\n",
         (WORKER + "test_ids_are_read_again_only_behind_the_fence_that_they_belong_to",),
+    ),
+    Plant(
+        "a partition folded that came back meanwhile",
+        "stream_agents/worker.py",
+        "[r for r in wanted if self._held.get(r.partition) is before[r.partition]]\n",
+        "wanted\n",
+        (WORKER + "test_a_partition_that_leaves_while_the_broker_is_asked_is_not_folded",),
+    ),
+    Plant(
+        "a copy put back of a partition that left",
+        "stream_agents/worker.py",
+        "            if self._held.get(partition) is copy:\n",
+        "            if copy:\n",
+        (WORKER + "test_a_partition_that_leaves_while_its_copy_is_read_again_stays_away",),
+    ),
+    Plant(
+        "dead lines folded without a look at the fence",
+        "stream_agents/worker.py",
+        "{record.partition: [] for record in records}\n",
+        "{}\n",
+        (WORKER + "test_a_record_of_dead_lines_alone_is_not_folded_behind_another_owner",),
     ),
     Plant(
         "an eviction of an uncommitted entity",

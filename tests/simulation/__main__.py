@@ -12,7 +12,9 @@ from tests.simulation.many import Summary, replay_command, run_all
 from tests.simulation.run import run_seed
 
 SHOWN = 20
-"""Failing seeds that are told in full."""
+"""Failures of one seed that are told."""
+TOLD = 500
+"""Characters of a failure, where many seeds are run."""
 
 
 def say(line: str, end: str = "\n") -> None:
@@ -34,13 +36,13 @@ def show_all(seeds: range, jobs: int) -> int:
     total, started = Summary(), time.monotonic()
     for summary in run_all(seeds, jobs):
         total.merge(summary)
+        for seed, failures in sorted(summary.failed.items()):
+            say(f"{replay_command(seed)}\n  {failures[0][:TOLD]}")
         rate = total.seeds / (time.monotonic() - started)
         line = f"{total.seeds:,} of {len(seeds):,} seeds, {rate:.0f}/s, {len(total.failed)} failed"
         say(line, end="\r" if sys.stdout.isatty() else "\n")
     for site in SITES:
         say(f"{total.fired[site]:>12,}  {site}")
-    for seed in sorted(total.failed)[:SHOWN]:
-        say(f"{replay_command(seed)}\n  {total.failed[seed][0]}")
     say(
         f"{total.seeds:,} seeds, {total.events:,} events, "
         f"{time.monotonic() - started:.0f} s on {jobs} processes: {len(total.failed)} failed, "
