@@ -142,7 +142,9 @@ def load(folder: Path, pack: DomainPack) -> Champion:
     for name in manifest.features:
         if name not in known or name not in manifest.statistics:
             raise InvalidArtifact(f"{folder / MANIFEST}: pack {pack.name} has no feature {name!r}")
-    return opened(model, manifest, _text(folder, manifest))
+    champion = opened(model, manifest, _text(folder, manifest))
+    expect(folder / MANIFEST, "features", champion.forest.features, len(manifest.features))
+    return champion
 
 
 def opened(model: bytes, manifest: Manifest, text: TextChampion | None) -> Champion:

@@ -24,6 +24,11 @@ class FusedForest:
             model, options, providers=["CPUExecutionProvider"]
         )
 
+    @property
+    def features(self) -> int:
+        """How many values a row has."""
+        return int(self._session.get_inputs()[0].shape[1])
+
     def score(self, rows: NDArray[np.float32]) -> Floats:
         """The raw anomaly score of each row, `(n,)`; a row's score never depends on the others."""
         scores = np.empty(len(rows), np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,20 @@ def test_a_feature_that_the_pack_has_not_is_refused(folder: Path) -> None:
 
     with pytest.raises(InvalidArtifact, match="pack access has no feature 'shoe_size'"):
         load(folder, PACK)
+
+
+@pytest.mark.parametrize("change", [lambda names: names[1:], lambda names: (*names, names[0])])
+def test_a_model_of_another_number_of_features_is_refused(
+    folder: Path, tmp_path: Path, change: Callable[[tuple[str, ...]], tuple[str, ...]]
+) -> None:
+    """Sealed as it is, only the first event would have shown it."""
+    champion = load(folder, PACK)
+    changed = replace(champion.manifest, features=change(champion.manifest.features))
+    shutil.copytree(folder, tmp_path / "other")
+    save(tmp_path / "other", (folder / MODEL).read_bytes(), changed)
+
+    with pytest.raises(InvalidArtifact, match=r"manifest.json: features must be 22, found 2[13]"):
+        load(tmp_path / "other", PACK)
 
 
 def test_a_missing_or_another_text_model_is_refused(folder: Path) -> None:
