@@ -37,7 +37,7 @@ LOOK_EVERY_S = 0.1
 KILLED_AT, AT_THE_LATEST = 0.4, 0.75
 """Shares of the topic; between them, not before it has run for `RUN_AT_LEAST_S`."""
 RUN_AT_LEAST_S = 6.0
-STILL_S, GIVEN_UP_S = 4.0, 90.0
+STILL_S, GIVEN_UP_S = 4.0, 180.0
 """Nothing new for so long and it is through; or, with answers missing, it hangs."""
 MARKERS = 2 * PARTITIONS
 """So many more offsets are no answer yet: ends of transactions take one each."""
@@ -48,7 +48,7 @@ def kill_and_see(contender: Contender, made: Workload, job: Job, right: Right) -
     """Start it, kill it, start it again, and read what came out.
 
     Raises:
-        NotHad: It never answered.
+        NotHad: It never answered, or not again.
     """
     ends = Ends(job.kafka, job.out_topic, job.partitions)
     total = sum(Ends(job.kafka, job.in_topic, job.partitions).now().values())
@@ -63,6 +63,8 @@ def kill_and_see(contender: Contender, made: Workload, job: Job, right: Right) -
         before = written()
         getattr(contender, "resume", contender.start)(job)
         back_s = _until(lambda: written() > before + MARKERS, GIVEN_UP_S)
+        if back_s >= GIVEN_UP_S:
+            raise NotHad(f"{contender.name}: killed, and no answer again in {GIVEN_UP_S:.0f} s")
         _at_rest(written, total)
     finally:
         contender.stop()
