@@ -12,7 +12,7 @@ from tests.faults import ledger
 from tests.faults.catalogue import Outcome, fault
 from tests.faults.cluster import PACK, Cluster, Clusters
 from tests.faults.events import Answer, answers, percentile, request
-from tests.faults.journal import Line, Producer, traffic
+from tests.faults.journal import Journal, Line, Producer, traffic
 from tests.faults.proxy import proxy
 
 USUAL = 200.0
@@ -38,6 +38,7 @@ MANY_KEYS = 1_000_000
 def burst(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
     latencies: list[float] = []
+    journal = Journal()
     with clusters() as cluster:
         for _ in range(times):
             with Producer(cluster.kafka, rate=USUAL, seed=chance.randrange(10**6)) as producer:
@@ -48,12 +49,13 @@ def burst(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
                 producer.stop()
                 sent_ms = time.time_ns() // 1_000_000
                 outcome.recovery_s.append(cluster.await_answered(cluster.ends(), 4 * BURST_S))
-                outcome.add(ledger.check(cluster, producer.journal))
+            journal.acked += producer.journal.acked
             latencies += [
                 a.latency_s for a in answers(cluster) if began_ms <= a.arrived_ms <= sent_ms
             ]
             outcome.require(outcome.recovery_s[-1] <= 2 * BURST_S, f"{outcome.recovery_s[-1]} s")
             outcome.times += 1
+        outcome.add(ledger.check(cluster, journal))
     outcome.figures |= {
         "events a second in the burst": len(latencies) / BURST_S / times,
         "p50 in the burst, s": percentile(latencies, 0.5),
@@ -72,13 +74,15 @@ def hot_key(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome()
     clean: list[float] = []
     beside: list[float] = []
+    journal = Journal()
     with clusters() as cluster:
         for number in range(times):
             for share, latencies in ((0.0, clean), (HOT_SHARE, beside)):
                 lines = _evenly(f"l2-{number}-{share}", share, chance)
-                found = _paced(outcome, cluster, lines)
+                found = _paced(cluster, lines, journal)
                 latencies += [a.latency_s for a in found if a.told["entity"] != "hot"]
             outcome.times += 1
+        outcome.add(ledger.check(cluster, journal))
     before, with_it = percentile(clean, 0.99), percentile(beside, 0.99)
     outcome.figures |= {"p99 without it, s": before, "p99 of the others beside it, s": with_it}
     # A clean p99 of a few milliseconds is within the noise of a busy machine.
@@ -170,13 +174,13 @@ def _evenly(prefix: str, hot: float, chance: random.Random) -> Iterator[Line]:
         yield request(f"{prefix}-{number}", client, at, path=f"/{number % 50}")
 
 
-def _paced(outcome: Outcome, cluster: Cluster, lines: Iterator[Line]) -> list[Answer]:
+def _paced(cluster: Cluster, lines: Iterator[Line], journal: Journal) -> list[Answer]:
     """The answers to some seconds of events at the same rate."""
     began_ms = time.time_ns() // 1_000_000
     with Producer(cluster.kafka, rate=3 * USUAL, lines=lines) as producer:
         time.sleep(PHASE_S)
-        producer.stop()
-        outcome.add(ledger.check(cluster, producer.journal))
+    journal.acked += producer.journal.acked
+    cluster.await_settled()
     return [answer for answer in answers(cluster) if answer.arrived_ms >= began_ms + 1_000]
 
 

@@ -19,7 +19,7 @@ from tests.faults.catalogue import Outcome, fault
 from tests.faults.cluster import EVENTS, Cluster, Clusters
 from tests.faults.commands import centinela
 from tests.faults.events import ATTACK, answers, deliver, outcomes_of, request
-from tests.faults.journal import Line, Producer, traffic
+from tests.faults.journal import Journal, Line, Producer, traffic
 from tests.faults.states import features_of, key_of, state_of
 from tests.integration.agents import read_topic
 
@@ -43,19 +43,20 @@ ORDERS = ("in order", "shuffled", "reversed")
 )
 def repeats(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="the ring of ids by itself: tests/unit/feature_store/test_seen.py")
+    journal, sent = Journal(), Counter[str]()
     with clusters() as cluster:
         for _ in range(times):
             seed = chance.randrange(10**6)
             made = list(traffic(seed, repeats=0.05, broken=0.0, events=4_000))
             far = chance.sample(made[:1_000], 200)
-            journal = deliver(cluster, *_shares(made, chance), far)
-            sent = Counter(event_id for event_id, _, _ in [*made, *far])
-            outcome.add(ledger.check(cluster, journal))
-            ended = outcomes_of(cluster)
-            due = {key: Counter(decided=1, duplicate=n - 1) for key, n in sent.items()}
-            wrong = [key for key in due if +due[key] != ended.get(key)]
-            outcome.require(not wrong, f"{len(wrong)} ids ended otherwise, such as {wrong[:3]}")
-            outcome.times += sum(sent.values()) - len(sent)
+            journal.acked += deliver(cluster, *_shares(made, chance), far).acked
+            sent.update(event_id for event_id, _, _ in [*made, *far])
+        outcome.add(ledger.check(cluster, journal))
+        ended = outcomes_of(cluster)
+        due = {key: Counter(decided=1, duplicate=n - 1) for key, n in sent.items()}
+        wrong = [key for key in due if +due[key] != ended.get(key)]
+        outcome.require(not wrong, f"{len(wrong)} ids ended otherwise, such as {wrong[:3]}")
+        outcome.times = sum(sent.values()) - len(sent)
     return outcome
 
 
@@ -67,14 +68,17 @@ def repeats(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
 )
 def out_of_order(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     outcome = Outcome(note="every feature by brute force: tests/unit/feature_store/")
+    journal, stories = Journal(), []
     with clusters() as cluster:
         for number in range(times):
             story = _story(chance, datetime.now(UTC) - 2 * HOUR)
             shares: list[Line] = []
             for order in ORDERS:
                 shares += _told(story, f"t2-{number}-{order.replace(' ', '-')}", order, chance)
-            journal = deliver(cluster, *_shares(shares, chance))
-            outcome.add(ledger.check(cluster, journal))
+            journal.acked += deliver(cluster, *_shares(shares, chance)).acked
+            stories.append(story)
+        outcome.add(ledger.check(cluster, journal))
+        for number, story in enumerate(stories):
             _require_alike(outcome, cluster, story, f"t2-{number}")
             outcome.times += 1
     return outcome
@@ -94,6 +98,7 @@ def late(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
         "day-and": (LONGEST + timedelta(microseconds=1), "late"),
         "month": (30 * DAY, "late"),
     }
+    journal = Journal()
     with clusters() as cluster:
         for number in range(times):
             client, now = f"late-{number}", datetime.now(UTC) - timedelta(seconds=1)
@@ -108,19 +113,19 @@ def late(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
                 for name, (by, ends) in behind.items()
                 if ends == "late"
             ]
-            first = deliver(cluster, on_time, within)
+            journal.acked += deliver(cluster, on_time, within).acked
             cluster.await_settled()
             before = state_of(cluster, client)
-            journal = deliver(cluster, beyond)
-            journal.acked += first.acked
-            outcome.add(ledger.check(cluster, journal))
+            journal.acked += deliver(cluster, beyond).acked
+            cluster.await_settled()
             outcome.require(state_of(cluster, client) == before, f"{client}: features moved")
-            told = {a.event_id: a.told for a in answers(cluster)}
-            for name, (_, ends) in behind.items():
-                found = told[f"{client}-{name}"]
-                outcome.require(found["outcome"] == ends, f"{client}-{name}: {found}")
-                outcome.require(ends != "late" or "action" not in found, f"acted on {found}")
             outcome.times += len(behind)
+        outcome.add(ledger.check(cluster, journal))
+        due = {name: ends for name, (_, ends) in behind.items()} | {"now": "decided"}
+        for answer in answers(cluster):
+            ends = due[answer.event_id.split("-", 2)[2]]
+            outcome.require(answer.outcome == ends, f"{answer.told}")
+            outcome.require(ends != "late" or "action" not in answer.told, f"{answer.told}")
         counted = sum(fence.late for fence in cluster.fences("ingestion").values())
         outcome.require(counted == 2 * times, f"{counted} late are counted, not {2 * times}")
     return outcome
@@ -140,6 +145,9 @@ def future(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
         "refused": (SKEW + timedelta(minutes=5), "dead"),
         "year": (400 * DAY, "dead"),
     }
+    due = {name: ends for name, (_, ends) in ahead.items()}
+    due |= {"2999": "dead", "9999": "dead", "after": "decided"}
+    journal = Journal()
     with clusters() as cluster:
         for number in range(times):
             client, now = f"ahead-{number}", datetime.now(UTC)
@@ -148,21 +156,20 @@ def future(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
                 lines.append(request(f"{client}-{year}", client, f"{year}-12-31T23:59:59Z"))
             chance.shuffle(lines)
             lines.append(request(f"{client}-after", client, now))
-            outcome.add(ledger.check(cluster, deliver(cluster, *([line] for line in lines))))
-            told = {a.event_id: a.told for a in answers(cluster)}
-            due = {name: ends for name, (_, ends) in ahead.items()}
-            due |= {"2999": "dead", "9999": "dead", "after": "decided"}
-            for name, ends in due.items():
-                found = told[f"{client}-{name}"]
-                fits = found["outcome"] == ends and (ends != "dead" or "ahead" in found["error"])
-                outcome.require(fits, f"{found}")
+            journal.acked += deliver(cluster, *([line] for line in lines)).acked
+            outcome.times += len(ahead) + 2
+        outcome.add(ledger.check(cluster, journal))
+        for answer in answers(cluster):
+            ends = due[answer.event_id.rpartition("-")[2]]
+            fits = answer.outcome == ends and (ends != "dead" or "ahead" in answer.told["error"])
+            outcome.require(fits, f"{answer.told}")
+        for client in (f"ahead-{number}" for number in range(times)):
             lives_s = cluster.redis.call("TTL", key_of(cluster, client))
             outcome.require(0 < lives_s <= KEPT_S, f"{client} expires in {lives_s} s")
             outcome.require(
                 features_of(cluster, client)["client_requests_count_24h"] == 3,
                 f"{client}: {features_of(cluster, client)}",
             )
-            outcome.times += len(ahead) + 2
     return outcome
 
 
