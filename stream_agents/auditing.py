@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -67,7 +68,7 @@ def audit(topics: Topics, partition: int, spans: Spans, cut: Cut, journal: Journ
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Telling:
     """What a partition's records and fences amount to."""
 
@@ -93,6 +94,12 @@ class Telling:
                 missing += lines
         by_outcome = dict(zip(OUTCOMES, counts.tolist(), strict=True))
         return by_outcome | {"pending": pending, "answers_gone": gone, "missing": missing}
+
+    @cached_property
+    def oldest_answered(self) -> int:
+        """The first events record whose answer is there; the end where there is none."""
+        answered = (offset for offset, _ in self._records() if self.answer_to(offset) is not None)
+        return next(answered, self.spans.events.stop)
 
     def answer_to(self, offset: int) -> tuple[int, ...] | None:
         """The outcomes of an events record; None where no answer is there."""
@@ -126,8 +133,17 @@ class Telling:
             yield "no fence is stored: nothing was folded, or Redis was lost"
         if start > 0:
             yield f"events begins at offset {start:,}: retention has taken what came before"
+        if self._is_begun_anew():
+            yield "actions lacks all answers up to a point: was it made again? nothing tells"
         if self.trail.strange:
             yield f"{self.trail.strange:,} records of decisions are about no record of events"
+
+    def _is_begun_anew(self) -> bool:
+        """Whether the oldest decisions have no answer, and retention has taken none."""
+        done = self.cut.decided(self.partition)
+        oldest = [min(copies) for source, copies in self.trail.decided_as.items() if source <= done]
+        first = min(self.trail.outcomes, default=self.spans.decisions.stop)
+        return self.spans.actions.start == 0 and min(oldest, default=first) < first
 
     def earlier(self) -> int:
         """Events that the fence has counted and the log no longer holds."""
@@ -142,15 +158,18 @@ class Telling:
         return offset > self.cut.folded or offset in self.trail.decided_as
 
     def _is_gone(self, offset: int) -> bool:
-        """Whether retention may have taken an answer, or a topic was made again since."""
-        copies = self.trail.decided_as.get(offset)
-        if copies is None:
-            oldest = min(self.trail.decided_as, default=self.spans.events.stop)
-            is_cut = self.spans.decisions.start > 0 or not self.cut.are_decisions_whole
-            return is_cut and offset < oldest
+        """Whether retention may have taken an answer, or a topic was made again since.
+
+        Records are decided in their order, so what follows one whose decision is still there and
+        was answered is still there too. A copy before it may be of one that is gone.
+        """
+        is_whole = self.cut.are_decisions_whole
+        if (self.spans.decisions.start > 0 or not is_whole) and offset < self.oldest_answered:
+            return True
+        copies = self.trail.decided_as.get(offset, ())
         oldest = min(self.trail.outcomes, default=self.spans.decisions.stop)
-        is_cut = self.spans.actions.start > 0 or not self.cut.are_decisions_whole
-        return is_cut and min(copies) < oldest
+        is_cut = self.spans.actions.start > 0 or not is_whole
+        return is_cut and min(copies, default=oldest) < oldest
 
     def _lines(self, first: int, last: int) -> int:
         """Events in the records from one offset to another and including it."""
@@ -192,6 +211,9 @@ class Telling:
             )
 
     def _have_counted_all(self, first: Fence, second: Fence) -> bool:
+        # What was about a topic of events before it may have been taken.
+        if not self.cut.are_decisions_whole or self.spans.decisions.start > 0:
+            return False
         return not (first.gap or second.gap or first.before or self.trail.strange)
 
     def _is_all_there(self) -> bool:
@@ -200,7 +222,7 @@ class Telling:
         if first is None or second is None or not self._have_counted_all(first, second):
             return False
         spans = (self.spans.events, self.spans.decisions, self.spans.actions)
-        return self.cut.are_decisions_whole and all(span.start == 0 for span in spans)
+        return all(span.start == 0 for span in spans)
 
     def _counted_up_to(self, done: int) -> list[int]:
         counts = np.zeros(len(OUTCOMES), np.int64)

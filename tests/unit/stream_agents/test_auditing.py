@@ -161,6 +161,17 @@ def test_repeats_after_a_crash_count_once() -> None:
     assert found.totals["decided"] == 24
 
 
+def test_a_repeat_whose_first_copy_retention_has_taken_is_not_missing() -> None:
+    pipeline = busy(1)
+    pipeline.store = MemoryStore()
+    pipeline.run()
+    pipeline.broker.delete_before(DECISIONS, 0, 3)
+    found = audited(pipeline)
+
+    assert found.is_right
+    assert found.totals["answers_gone"] == 12
+
+
 def test_a_trimmed_log_is_told_and_not_missed() -> None:
     pipeline = busy(1)
     pipeline.broker.delete_before(EVENTS, 0, 2)
@@ -229,6 +240,17 @@ def test_answers_of_a_topic_made_again_are_gone() -> None:
 
     assert found.is_right
     assert (found.totals["decided"], found.totals["answers_gone"]) == (1, 27)
+
+
+def test_answers_that_went_with_their_topic_are_missing_and_a_note_says_why_they_may_be() -> None:
+    pipeline = busy(1)
+    pipeline.broker.create(ACTIONS, 1)
+    pipeline.send(line(event_id="after"))
+    pipeline.run()
+    found = audited(pipeline)
+
+    assert (found.is_right, found.totals["missing"]) == (False, 27)
+    assert "was it made again?" in found.notes[0]
 
 
 def test_a_lost_store_over_a_trimmed_log_is_counted_from_where_it_begins() -> None:
