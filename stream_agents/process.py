@@ -6,7 +6,9 @@ import asyncio
 import gc
 import os
 import sys
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import structlog
 import uvloop
@@ -45,8 +47,16 @@ def run_agent(
     gc.set_threshold(100_000, 50, 100)
     # Faust's threads make loops of their own: the policy reaches them all.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    asyncio.run(_or_leave(name, _run(name, settings, topic, stage, store, beside, port)))
+
+
+async def _or_leave(name: str, running: Coroutine[Any, Any, None]) -> None:
+    """Ends the process where it fails.
+
+    Within the loop: its end would wait for tasks of Faust's that outlive their cancelling.
+    """
     try:
-        asyncio.run(_run(name, settings, topic, stage, store, beside, port))
+        await running
     except Exception:  # the process's rim: nothing acknowledged is lost, the next owner redoes it
         log.exception("agent stopped", agent=name)
         sys.stdout.flush()
