@@ -16,7 +16,7 @@ from tests.faults.journal import Line, Producer, traffic
 from tests.faults.processes import Process
 from tests.faults.supervising import supervised
 
-RATE = 600.0
+RATE = 300.0
 """Events a second while faults happen: two cores run everything."""
 SESSION_S = 6.0
 FROZEN_S = 9.0
@@ -62,7 +62,7 @@ def die_at_seams(clusters: Clusters, chance: random.Random, times: int) -> Outco
         chance.shuffle(seams)
         with (
             clusters() as cluster,
-            Producer(cluster.kafka, rate=RATE / 3, seed=chance.randrange(10**6)) as producer,
+            Producer(cluster.kafka, rate=RATE, seed=chance.randrange(10**6)) as producer,
         ):
             done = _die_at_each(cluster, stage, seams, chance)
             producer.stop()

@@ -10,7 +10,8 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from producer.records import Record
 from producer.topics import end_offsets
 
-READ_WITHIN_S = 60.0
+SILENT_S = 60.0
+"""After so long without a record a topic cannot be read."""
 
 
 def read_topic(kafka: str, topic: str) -> list[list[Record]]:
@@ -29,10 +30,11 @@ def read_topic(kafka: str, topic: str) -> list[list[Record]]:
         consumer.assign([TopicPartition(topic, p, start) for p, start in starts.items()])
         logs: list[list[Record]] = [[] for _ in ends]
         wanted = {p for p, end in ends.items() if starts[p] < end}
-        deadline = time.monotonic() + READ_WITHIN_S
+        deadline = time.monotonic() + SILENT_S
         while wanted:
             assert time.monotonic() < deadline, f"{topic}: partitions {wanted} not read to the end"
             for message in consumer.consume(500, 0.5):
+                deadline = time.monotonic() + SILENT_S
                 record = _record(message)
                 logs[record.partition].append(record)
                 if record.offset >= ends[record.partition] - 1:

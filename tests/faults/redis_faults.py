@@ -214,7 +214,7 @@ def _replica(cluster: Cluster, home: Path) -> RedisServer:
     replica = redis_of(redis_server.store(settings, software.redis_server()), settings)
     replica.start()
     replica.call("REPLICAOF", "127.0.0.1", cluster.redis.port)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while b"master_link_status:up" not in replica.call("INFO", "replication"):
         assert time.monotonic() < deadline, "the replica does not follow"
         time.sleep(0.05)

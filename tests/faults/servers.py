@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from scripts.stack.ports import free_ports
 from scripts.stack.settings import ROOT, LocalStack
 from scripts.stack.supervisor import Child
 from tests.faults.processes import Process
+
+PATIENCE = timedelta(seconds=30)
+"""For an answer of Redis; a machine that does all this at once may be slow."""
 
 
 class Broker(Process):
@@ -44,7 +48,7 @@ class RedisServer(Process):
         """One command's answer, on a connection of its own."""
 
         async def ask() -> Any:
-            redis: Any = connect(self.url)  # its commands are typed for other clients
+            redis: Any = connect(self.url, PATIENCE)  # its commands are typed for other clients
             try:
                 return await redis.execute_command(*command)
             finally:
