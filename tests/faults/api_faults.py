@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import re
 import socket
@@ -11,54 +10,28 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
-import httpx
-
 from api.patience import REQUEST_S
 from tests.faults import ledger
-from tests.faults.callers import NDJSON, caller
+from tests.faults.batches import (
+    EVENTS,
+    Batch,
+    post,
+    post_or_none,
+    require_decided_once,
+    until_complete,
+)
+from tests.faults.callers import caller
 from tests.faults.catalogue import Outcome, fault
 from tests.faults.cluster import Cluster, Clusters
-from tests.faults.events import outcomes_of, percentile, request
+from tests.faults.events import percentile
 from tests.faults.processes import Process
 
 AT_ONCE = 50
-EVENTS = 3
-"""Of a caller's batch."""
 DESCRIPTORS = 20
 """More open files than before may belong to connections that are kept."""
-WAIT = "wait=30"
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A caller's events, and the key under which they may be sent again."""
-
-    key: str
-    body: bytes
-
-    @classmethod
-    def of(cls, key: str) -> Batch:
-        at = datetime.now(UTC) - timedelta(seconds=1)
-        lines = [request(f"{key}-{n}", f"{key}-{n}", at)[2] for n in range(EVENTS)]
-        return cls(key, b"\n".join(lines))
-
-    @property
-    def ids(self) -> list[str]:
-        return [f"{self.key}-{n}" for n in range(EVENTS)]
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {**NDJSON, "Idempotency-Key": f'"{self.key}"', "Prefer": WAIT}
-
-    def on_the_wire(self) -> bytes:
-        told = {**self.headers, "Host": "centinela", "Content-Length": str(len(self.body))}
-        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-        return f"POST /analyze HTTP/1.1\r\n{head}\r\n".encode() + self.body
 
 
 @fault(
@@ -81,11 +54,11 @@ def leaving(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
                 files, mib = _open_files(api), api.rss_mb()
         _start_answers(cluster)
         for batch in batches:
-            answer = _until_complete(client, batch)
+            answer = until_complete(client, batch)
             told = [result["event_id"] for result in answer["results"]]
             outcome.require(told == batch.ids, f"{batch.key}: {answer}")
         outcome.add(ledger.check(cluster))
-        _require_decided_once(outcome, cluster, batches)
+        require_decided_once(outcome, cluster, batches)
         waits = _metric(cluster, "centinela_api_pending_waits")
         outcome.require(waits == 0, f"{waits} waits are left")
         left = _open_files(api) - files
@@ -112,7 +85,7 @@ def repeating(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
     ):
         for number in range(times):
             batch = Batch.of(f"again-{chance.randrange(10**9)}-{number}")
-            posts = [threads.submit(_post, client, batch) for _ in range(AT_ONCE)]
+            posts = [threads.submit(post, client, batch) for _ in range(AT_ONCE)]
             answers = [post.result() for post in posts]
             statuses.update(answer.status_code for answer in answers)
             bodies = {answer.content for answer in answers if answer.status_code == 200}
@@ -150,7 +123,7 @@ def dawdling(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
                 _dribble(held, whole, int(time.monotonic() - began))
             batch = Batch.of(f"quick-{len(spent)}")
             started = time.monotonic()
-            outcome.require(_post(client, batch).status_code == 200, f"{batch.key} is not answered")
+            outcome.require(post(client, batch).status_code == 200, f"{batch.key} is not answered")
             spent.append(time.monotonic() - started)
             time.sleep(0.5)
         open_still = sum(not _is_closed(each) for each in slow)
@@ -187,7 +160,7 @@ def restarting(clusters: Clusters, chance: random.Random, times: int) -> Outcome
             batches += waiting
             _stop_answers(cluster)
             with caller(cluster) as client:
-                posts = [threads.submit(_post_or_none, client, batch) for batch in waiting]
+                posts = [threads.submit(post_or_none, client, batch) for batch in waiting]
                 time.sleep(chance.uniform(0.2, 1.0))
                 _end(cluster, is_killed, outcome)
                 answers = [post.result() for post in posts]
@@ -199,11 +172,11 @@ def restarting(clusters: Clusters, chance: random.Random, times: int) -> Outcome
             _start_answers(cluster)
             with caller(cluster) as client:
                 for batch in waiting:
-                    _until_complete(client, batch)
+                    until_complete(client, batch)
             outcome.recovery_s.append(time.monotonic() - began)
             outcome.times += 1
         outcome.add(ledger.check(cluster))
-        _require_decided_once(outcome, cluster, batches)
+        require_decided_once(outcome, cluster, batches)
     return outcome
 
 
@@ -246,37 +219,6 @@ async def _leave(cluster: Cluster, batches: Sequence[Batch], chance: random.Rand
         writer.transport.abort()
 
     await asyncio.gather(*map(one, batches))
-
-
-def _post(client: httpx.Client, batch: Batch) -> httpx.Response:
-    return client.post("/analyze", content=batch.body, headers=batch.headers)
-
-
-def _post_or_none(client: httpx.Client, batch: Batch) -> httpx.Response | None:
-    """The answer; None where the connection ended instead."""
-    try:
-        return _post(client, batch)
-    except httpx.TransportError:
-        return None
-
-
-def _until_complete(client: httpx.Client, batch: Batch) -> dict[str, list[dict[str, object]]]:
-    """The answer once it is complete; sent again under its key as a caller would."""
-    deadline = time.monotonic() + 60
-    while (answer := _post(client, batch)).status_code != 200:
-        assert answer.status_code in (202, 409, 503), answer.text
-        assert time.monotonic() < deadline, f"{batch.key} stays {answer.status_code}"
-        time.sleep(0.05)
-    told: dict[str, list[dict[str, object]]] = json.loads(answer.content)
-    return told
-
-
-def _require_decided_once(outcome: Outcome, cluster: Cluster, batches: Sequence[Batch]) -> None:
-    """A batch that was sent again after an unknown end may stand on the log twice."""
-    ended = outcomes_of(cluster)
-    every = [event_id for batch in batches for event_id in batch.ids]
-    wrong = [event_id for event_id in every if ended.get(event_id, Counter())["decided"] != 1]
-    outcome.require(not wrong, f"{len(wrong)} are not decided once, such as {wrong[:3]}")
 
 
 def _end(cluster: Cluster, is_killed: bool, outcome: Outcome) -> None:
