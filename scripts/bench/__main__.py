@@ -119,7 +119,7 @@ def plan_of(quick: bool, rounds: int, everyone: bool) -> Plan:
     if quick:
         return Plan(400_000, 1, 2.0, 0.4, QUICK)
     flat = ("centinela", "plain-batched")
-    return Plan(1_500_000, rounds, 5.0, 1.0, () if everyone else PEERS, flat)
+    return Plan(1_500_000, rounds, 4.0, 0.8, () if everyone else PEERS, flat)
 
 
 def _engines(parts: tuple[str, ...], plan: Plan) -> dict[str, Any]:

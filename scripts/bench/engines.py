@@ -49,6 +49,18 @@ def contenders(found: Found) -> str:
     return table(titles, rows) + skipped(found["throughput"]["skipped"])
 
 
+def timing(found: Found) -> str:
+    if "throughput" not in found:
+        return NOT_RUN
+    plan = found["throughput"]["plan"]
+    share, rounds = plan["warm_up_share"], plan["rounds"]
+    return (
+        f"Each warms up for {5 * share:g} s after its first answer ({10 * share:g} s on a JVM) and "
+        f"is then measured for {plan['measured_s']:g} s; the table gives the median and the range "
+        f"of {rounds} {'round' if rounds == 1 else 'rounds'}.\n"
+    )
+
+
 def who(found: Found) -> str:
     if "throughput" not in found:
         return NOT_RUN

@@ -41,6 +41,13 @@ class Answer:
             return 1000 * TIMEOUT_S
         return 1000 * (self.answered_s - self.due_s)
 
+    def take(self, summary: bytes) -> None:
+        """What the beginning of an answer says of its batch."""
+        if decided := SUMMARY.search(summary):
+            self.decided = int(decided[1])
+        if batch := BATCH.search(summary):
+            self.batch = batch[1].decode()
+
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
@@ -94,19 +101,19 @@ class Connections:
             reader, writer = self._idle.pop()
         else:
             reader, writer = await asyncio.open_connection(self.host, self.port, limit=2**24)
-        answer.sent_s = time.time()
-        head = f"POST {path} HTTP/1.1\r\n{HEADERS}Content-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        told = await reader.readuntil(b"\r\n\r\n")
-        length = LENGTH.search(told)
-        content = await reader.readexactly(int(length[1])) if length else b""
+        try:
+            answer.sent_s = time.time()
+            head = f"POST {path} HTTP/1.1\r\n{HEADERS}Content-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            told = await reader.readuntil(b"\r\n\r\n")
+            length = LENGTH.search(told)
+            content = await reader.readexactly(int(length[1])) if length else b""
+        except BaseException:
+            writer.close()
+            raise
         answer.answered_s = time.time()
         answer.status = int(told[9:12])
-        start = content[:KEPT]
-        if decided := SUMMARY.search(start):
-            answer.decided = int(decided[1])
-        if batch := BATCH.search(start):
-            answer.batch = batch[1].decode()
+        answer.take(content[:KEPT])
         self._idle.append((reader, writer))
 
     def close(self) -> None:

@@ -62,18 +62,25 @@ class Running:
             for outcome in ("decided", "duplicate", "late", "dead")
         }
 
-    def folded(self, stage: str, events: int, within_s: float = 30.0) -> dict[str, int]:
+    def folded(self, stage: str, events: int, within_s: float = 120.0) -> dict[str, int]:
         """A stage's totals, once that many events have ended or the time is over."""
         deadline = time.monotonic() + within_s
         while sum(self.totals(stage).values()) < events and time.monotonic() < deadline:
             time.sleep(0.2)
         return self.totals(stage)
 
+    def at_rest(self, within_s: float = 60.0) -> None:
+        """Wait until nothing more ends."""
+        deadline, before = time.monotonic() + within_s, -1
+        while (now := sum(self.ledger().values())) != before and time.monotonic() < deadline:
+            before = now
+            time.sleep(1.0)
+
     def ledger(self) -> dict[str, int]:
         """How every event has ended: the totals of the last stage."""
         return self.totals("access.decisions")
 
-    def settled(self, events: int, within_s: float = 30.0) -> dict[str, int]:
+    def settled(self, events: int, within_s: float = 120.0) -> dict[str, int]:
         return self.folded("access.decisions", events, within_s)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from scripts.bench.charts import Bar
-from scripts.bench.engines import contenders, crash, flat, who, workers
+from scripts.bench.engines import contenders, crash, flat, timing, who, workers
 from scripts.bench.markdown import NOT_RUN, Found, table
 
 
@@ -31,6 +31,20 @@ def machine(found: Found) -> str:
             for name, one in data
         ]
     return table(("", ""), rows)
+
+
+def busy(found: Found) -> str:
+    """A warning, where others were working on the machine."""
+    told = found["machine"]
+    before = told["load"].get("before", 0.0)
+    if before <= told["cores"] / 2:
+        return "Nobody else was working there.\n"
+    return (
+        f"**Others were working there**: the load average was {before:g} on {told['cores']} cores "
+        "before this run began. Rates, latencies and recovery times are far too bad, most for what "
+        "needs several processes to take turns; CPU per event suffers less. Measure anew on a "
+        "quiet machine.\n"
+    )
 
 
 def latency(found: Found) -> str:
@@ -208,6 +222,8 @@ def latency_bars(found: Found) -> list[Bar]:
 
 TABLES: Mapping[str, Callable[[Found], str]] = {
     "machine": machine,
+    "busy": busy,
+    "timing": timing,
     "contenders": contenders,
     "who": who,
     "flat": flat,
