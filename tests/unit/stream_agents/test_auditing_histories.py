@@ -1,4 +1,4 @@
-"""The books after random histories: whatever happens to log and store, what was answered balances."""
+"""The books after random histories: whatever happens, what was answered balances."""
 
 from __future__ import annotations
 
