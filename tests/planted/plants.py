@@ -138,7 +138,7 @@ PLANTS = (
         "            self.cache.popitem(last=False)\n",
         "        while len(self.cache) > cached_entities:\n"
         "            dict.pop(self.pending.states, self.cache.popitem(last=False)[0], None)\n",
-        (WORKER + "test_entities_dropped_from_the_cache_are_read_again", SIMULATION),
+        (WORKER + "test_a_chunk_of_more_entities_than_are_cached_is_committed_whole", SIMULATION),
     ),
     Plant(
         "Python's hash for event ids",

@@ -520,6 +520,15 @@ async def test_entities_dropped_from_the_cache_are_read_again() -> None:
     assert set(bench.store.states.values()) == {b"3"}
 
 
+async def test_a_chunk_of_more_entities_than_are_cached_is_committed_whole() -> None:
+    bench = Bench()
+    bench.send("a\nb\nc", "a\nb\nc")
+
+    await run(*await bench.worker(limits=Limits(cached_entities=1)), most=1)
+
+    assert bench.store.states == {(0, "a"): b"2", (0, "b"): b"2", (0, "c"): b"2"}
+
+
 async def test_a_take_costs_one_exchange() -> None:
     bench = Bench(partitions=3)
     for partition in range(3):
