@@ -215,7 +215,7 @@ def _replica(cluster: Cluster, home: Path) -> RedisServer:
     replica.start()
     replica.call("REPLICAOF", "127.0.0.1", cluster.redis.port)
     deadline = time.monotonic() + 120
-    while b"master_link_status:up" not in replica.call("INFO", "replication"):
+    while replica.call("INFO", "replication")["master_link_status"] != "up":
         assert time.monotonic() < deadline, "the replica does not follow"
         time.sleep(0.05)
     replica.call("REPLICAOF", "NO", "ONE")
