@@ -17,7 +17,7 @@ from scripts.stack.settings import ROOT
 def told() -> dict[str, object]:
     return {
         "at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", "-m", "scripts.bench", *sys.argv[1:]]),
+        "command": " ".join(["python", "-m", "scripts.bench", *_arguments()]),
         "commit": _said("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"),
         "uncommitted": bool(_said("git", "-C", str(ROOT), "status", "--porcelain", "-uno")),
         "processor": _processor(),
@@ -31,6 +31,15 @@ def told() -> dict[str, object]:
 def load() -> float:
     """Processes that want to run, over the last minute."""
     return round(os.getloadavg()[0], 2)
+
+
+def _arguments() -> list[str]:
+    """As given, but for where the figures go."""
+    given = sys.argv[1:]
+    if "--json" in given:
+        at = given.index("--json")
+        del given[at : at + 2]
+    return given
 
 
 def _processor() -> str:
