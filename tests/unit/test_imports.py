@@ -19,6 +19,7 @@ ORDER = ("feature_store", "models", "producer", "stream_agents", "api", "scripts
 CLIENTS = {
     "faust": (
         "stream_agents/rim.py",
+        "stream_agents/lane.py",
         "stream_agents/ingestion.py",
         "stream_agents/decision.py",
         "scripts/bench/contenders/faust_take/",
