@@ -9,6 +9,8 @@ and a half and ends with loose gates, which are ratios too.
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -70,6 +72,8 @@ def main(
         bool, typer.Option("--all", help="Every variant of a contender, and a kill of each.")
     ] = False,
 ) -> None:
+    # Ended from outside, it ends its servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parts = _parts(only, quick, everyone)
     engines = partial(_engines, parts, plan_of(quick, rounds, everyone))
     runs: dict[str, Run] = {"engines": engines} if {"throughput", "workers"} & {*parts} else {}
