@@ -27,6 +27,8 @@ GROWTH_MIB = 40.0
 """In memory, where nothing piles up: caches of clients fill meanwhile."""
 FEW_KEYS = 50_000
 MANY_KEYS = 1_000_000
+CLIENTS = f"feature:{{{PACK}.[0-9]*"
+"""Keys of clients' windows; standings have a tag of their own."""
 
 
 @fault(
@@ -145,7 +147,7 @@ def many_keys(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
         full = _redis_bytes(cluster)
         if keys == FEW_KEYS:  # the fold of a million in this process is no part of the fault
             outcome.add(ledger.check(cluster, producer.journal))
-        found = list(_scan(cluster, f"feature:{{{PACK}.*"))
+        found = list(_scan(cluster, CLIENTS))
         outcome.require(len(found) == keys, f"{len(found)} clients are kept, not {keys}")
         lives = [int(cluster.redis.call("TTL", key)) for key in chance.sample(found, 500)]
         outcome.require(min(lives) > 0, "a client's windows never expire")
@@ -153,7 +155,7 @@ def many_keys(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
         forever = all(int(cluster.redis.call("TTL", key)) == -1 for key in fences)
         outcome.require(forever, "a fence expires")
         _expire(cluster, found)
-        _until(lambda: not any(True for _ in _scan(cluster, f"feature:{{{PACK}.*")))
+        _until(lambda: not any(True for _ in _scan(cluster, CLIENTS)))
         left = _redis_bytes(cluster)
         outcome.figures |= {
             "clients": f"{keys:,}",
