@@ -94,7 +94,7 @@ def swapped(clusters: Clusters, chance: random.Random, times: int) -> Outcome:
                 if number % 3 == 0:
                     worker.kill()
                 else:
-                    code = worker.term()
+                    code = worker.term(90)
                     outcome.require(code == 0, f"{worker.name} ended with {code}")
                 champion = {"CENTINELA_CHAMPION": str(next(turns))}
                 worker.environment = {**worker.environment, **champion}
