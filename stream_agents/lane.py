@@ -18,11 +18,18 @@ from stream_agents.worker import Worker
 
 
 class Inbox:
-    """Records on their way from Faust to the worker; bounded, so that Faust pauses fetching."""
+    """Records on their way from Faust to the worker; bounded, so that Faust pauses fetching.
 
-    def __init__(self, capacity: int) -> None:
+    Args:
+        records: At most so many wait here.
+        weight: At most so many bytes, or one record.
+    """
+
+    def __init__(self, records: int, weight: int = 64 * 1024 * 1024) -> None:
         self._queued: deque[EventT[bytes]] = deque()
-        self._capacity = capacity
+        self._records = records
+        self._weight = weight
+        self._held = 0
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -33,17 +40,27 @@ class Inbox:
     async def put(self, event: EventT[bytes]) -> None:
         await self._drained.wait()
         self._queued.append(event)
+        self._held += weight_of(event)
         self._filled.set()
-        if len(self._queued) >= self._capacity:
+        if len(self._queued) >= self._records or self._held >= self._weight:
             self._drained.clear()
 
-    async def take(self, most: int) -> list[EventT[bytes]]:
-        """What has queued up, at least one event unless woken: never a timed wait for more."""
+    async def take(self, records: int, weight: int = 64 * 1024 * 1024) -> list[EventT[bytes]]:
+        """What has queued up, at least one event unless woken: never a timed wait for more.
+
+        Args:
+            records: No more than so many.
+            weight: Nor more once they have so many bytes.
+        """
         await self._filled.wait()
-        taken = [self._queued.popleft() for _ in range(min(most, len(self._queued)))]
+        taken: list[EventT[bytes]] = []
+        held = self._held
+        while self._queued and len(taken) < records and held - self._held < weight:
+            taken.append(self._queued.popleft())
+            self._held -= weight_of(taken[-1])
         if not self._queued:
             self._filled.clear()
-        if len(self._queued) < self._capacity // 2:
+        if len(self._queued) < self._records // 2 and self._held < self._weight // 2:
             self._drained.set()
         return taken
 
@@ -53,6 +70,7 @@ class Inbox:
 
     def clear(self) -> None:
         self._queued.clear()
+        self._held = 0
         self._filled.clear()
         self._drained.set()
 
@@ -62,12 +80,15 @@ class Lane:
 
     Args:
         take_records: At most so many records make one chunk.
+        take_bytes: Nor is another added once they are so large.
     """
 
-    def __init__(self, worker: Worker, take_records: int) -> None:
-        self.inbox = Inbox(4 * take_records)
+    def __init__(self, worker: Worker, take_records: int, take_bytes: int) -> None:
+        # Faust looks only once a second whether there is room again: until then there is work.
+        self.inbox = Inbox(64 * take_records, 4 * take_bytes)
         self._worker = worker
         self._take_records = take_records
+        self._take_bytes = take_bytes
         self._is_stopping = False
         self._unacked: list[EventT[bytes]] = []
 
@@ -90,7 +111,7 @@ class Lane:
     async def run(self) -> None:
         """Returns once it is told to stop, the chunk in hand committed."""
         while not self._is_stopping:
-            events = await self.inbox.take(self._take_records)
+            events = await self.inbox.take(self._take_records, self._take_bytes)
             if not events:
                 continue
             await self._worker.process([_record(event) for event in events])
@@ -105,6 +126,10 @@ class Lane:
         await self._worker.settle()
         done, self._unacked = self._unacked, []
         _acknowledge(done)
+
+
+def weight_of(event: EventT[bytes]) -> int:
+    return len(event.message.value or b"")
 
 
 def _acknowledge(events: Sequence[EventT[bytes]]) -> None:

@@ -97,7 +97,9 @@ class Rim:
         self._app = app
         self._topic = topic
         self._workers = workers
-        self._lanes = [Lane(worker, settings.take_records) for worker in workers]
+        self._lanes = [
+            Lane(worker, settings.take_records, settings.take_bytes) for worker in workers
+        ]
         self._metrics = metrics
         self._settings = settings
         self._stopping = asyncio.Event()

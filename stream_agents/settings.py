@@ -29,6 +29,7 @@ class AgentSettings(Connections):
         lanes: An agent's partitions are dealt to so many loops: while one waits for Redis or Kafka,
             another computes.
         take_records: At most so many records of a lane make one chunk.
+        take_bytes: Nor is another record added to a chunk of so many bytes.
         stalled_s: An agent that has lag but folds nothing for so long ends itself.
         deadline_s: How long an agent waits for Kafka, Redis or PostgreSQL before it ends itself.
     """
@@ -46,7 +47,8 @@ class AgentSettings(Connections):
     kept_decisions: int = 20_000
     record_days: int = Field(30, gt=0)
     lanes: int = Field(2, gt=0)
-    take_records: int = 32
+    take_records: int = 512
+    take_bytes: int = 2 * 1024 * 1024
     stalled_s: float = 30.0
     deadline_s: float = 60.0
 

@@ -82,6 +82,26 @@ async def test_a_take_waits_for_one_event_and_not_for_more() -> None:
     assert await taking == [first]
 
 
+async def test_a_take_is_bounded_by_bytes_as_well_but_holds_at_least_one_event() -> None:
+    inbox, events = Inbox(10), [event(offset, b"a" * 100) for offset in range(5)]
+    await put_all(inbox, events)
+
+    assert await inbox.take(9, 1) == events[:1]
+    assert await inbox.take(9, 150) == events[1:3]
+    assert await inbox.take(9, 200) == events[3:]
+
+
+async def test_an_inbox_is_full_by_bytes_as_well() -> None:
+    inbox, events = Inbox(10, 200), [event(offset, b"a" * 100) for offset in range(3)]
+    putting = asyncio.create_task(put_all(inbox, events))
+    await settled()
+    assert len(inbox) == 2
+
+    assert await inbox.take(9) == events[:2]
+    await putting
+    assert await inbox.take(9) == events[2:]
+
+
 async def test_a_full_inbox_holds_its_sender_until_it_is_half_empty() -> None:
     inbox, events = Inbox(4), [event(offset) for offset in range(5)]
     putting = asyncio.create_task(put_all(inbox, events))
