@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from feature_store.fence import Fence, decode_fence
 from models.errors import DetectionError, Unavailable
 from producer.records import DEAD_LETTER, actions_topic, decisions_topic, events_topic
-from producer.topics import end_offsets, ensure_topics
+from producer.topics import end_offsets, ensure_topics, topic_id
 from scripts.stack.health import http_answers
 from scripts.stack.ports import free_ports
 from tests.faults.processes import Process
@@ -189,6 +189,16 @@ class Cluster:
     def await_settled(self, within_s: float = SETTLED_WITHIN_S) -> float:
         """Seconds until no stage has lag, repeated records of the decisions topic included."""
         return self._await(lambda: self.behind() == 0 and self._repeats_read(), within_s)
+
+    def await_epoch(self, within_s: float = SETTLED_WITHIN_S) -> float:
+        """Seconds until every partition's fence is one of the events topic that is there now."""
+        return self._await(
+            lambda: (
+                {fence.epoch for fence in self.fences("ingestion").values()}
+                == {topic_id(self.kafka, EVENTS)}
+            ),
+            within_s,
+        )
 
     def _repeats_read(self) -> bool:
         ends, fences = self.ends(DECISIONS), self.fences("decision")

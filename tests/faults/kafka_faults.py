@@ -403,7 +403,10 @@ def _remade(
         ensure_topics(cluster.kafka, PACK, cluster.partitions)
         watch.spared.clear()
         journal = _publish(cluster, chance.randrange(10**6), 4_000)
-        recover(cluster, outcome)
+        ends = cluster.ends()
+        taken_up_s = cluster.await_epoch()
+        outcome.recovery_s.append(taken_up_s + cluster.await_answered(ends))
+        outcome.times += 1
         return ledger.check(cluster, journal.journal, before=before)
 
 
