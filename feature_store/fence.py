@@ -56,6 +56,8 @@ class Fence(msgspec.Struct, frozen=True):
         layout: How the states are laid out; empty while those of another layout are forgotten.
         gap: Where the states miss a part of the past; None where they never did.
         before: Events among the totals that stood on topics which had the name before.
+        writer: The process that wrote it. Two may fold the same records to other states, where
+            the policy has changed in between: none then takes the other's commit for its own.
     """
 
     epoch: str
@@ -70,6 +72,7 @@ class Fence(msgspec.Struct, frozen=True):
     layout: str = ""
     gap: Gap | None = None
     before: int = 0
+    writer: str = ""
 
     @property
     def events(self) -> int:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from uuid import uuid4
 
 import structlog
 import uvloop
@@ -81,8 +82,10 @@ async def _run(
     epoch = topic_id(settings.kafka, topic)
     with agent_publisher(settings.kafka) as publisher:
         transport = FaustLog(app, topic, settings.kafka, publisher)
+        writer = uuid4().hex[:12]
         workers = [
-            Worker(stage, store, transport, epoch, metrics, limits) for _ in range(settings.lanes)
+            Worker(stage, store, transport, epoch, metrics, limits, writer)
+            for _ in range(settings.lanes)
         ]
         rim = Rim(app, topic, workers, metrics, settings)
         serve(settings.status_host, port, metrics.registry, lambda: rim.is_assigned)

@@ -99,6 +99,7 @@ class Worker:
     Args:
         stage: The pure part: records and states in, outcomes and states out.
         epoch: Id of the topic that the records come from.
+        writer: Of this process, unlike any other's.
     """
 
     def __init__(
@@ -109,8 +110,10 @@ class Worker:
         epoch: str,
         metrics: StageMetrics,
         limits: Limits | None = None,
+        writer: str = "",
     ) -> None:
         self._stage = stage
+        self._writer = writer
         self._store = store
         self._log = transport
         self._epoch = epoch
@@ -181,7 +184,7 @@ class Worker:
             self._metrics.alarm("epoch")
             fence = of_new_topic(fence, self._epoch)
         seen = SeenIds(self._limits.seen_ids, ring, fence.seen)
-        return Holding(stored, fence, seen)
+        return Holding(stored, replace(fence, writer=self._writer), seen)
 
     async def _start_again(self, partition: int, stored: bytes, fence: Fence) -> Holding:
         """Forgets states of another layout; the log is then folded again from its beginning."""
@@ -189,7 +192,7 @@ class Worker:
         log.error("states of another layout", partition=partition, was=fence.layout, now=layout)
         self._metrics.alarm("layout")
         # The fence moves first: from then on nobody can write a state of the other layout.
-        fresh = Fence(self._epoch)
+        fresh = Fence(self._epoch, writer=self._writer)
         turn = Turn(partition, Commit(stored, fresh.encoded()))
         [reply] = await self._reliably(lambda: self._store.exchange([turn]))
         if reply.fence != fresh.encoded():

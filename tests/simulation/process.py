@@ -115,7 +115,7 @@ class Process:
         watched = WatchedStage(self, world.stage_of(self))
         metrics = world.metrics[stage]
         self.workers = [
-            Worker(watched, self.store, self.log, self.epoch, metrics, limits)
+            Worker(watched, self.store, self.log, self.epoch, metrics, limits, name)
             for _ in range(draw.choice((1, 2)))
         ]
         take = settings(draw.choice((1, 3, 8, 32)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,9 @@ from models.errors import Unavailable
 from producer.records import OutRecord
 from stream_agents.memory import MemoryBroker, MemoryLog, MemoryStore
 from stream_agents.metrics import StageMetrics
+from stream_agents.stage import Folded, Memory, Stage
 from stream_agents.worker import Limits, Worker
-from tests.unit.stream_agents.counting import CountingStage
+from tests.unit.stream_agents.counting import CountedChunk, CountingStage
 
 
 class Crash(Exception):
@@ -76,11 +78,13 @@ class Bench:
         limits: Limits | None = None,
         breaks_decoding: bool = False,
         layout: str = "counts",
+        stage: Stage | None = None,
+        writer: str = "",
     ) -> tuple[Worker, FaultyLog]:
         transport = FaultyLog(self.broker, "in")
-        stage = CountingStage("out", breaks_decoding=breaks_decoding, layout=layout)
+        stage = stage or CountingStage("out", breaks_decoding=breaks_decoding, layout=layout)
         epoch = self.broker.topics["in"].id
-        worker = Worker(stage, self.store, transport, epoch, self.metrics, limits)
+        worker = Worker(stage, self.store, transport, epoch, self.metrics, limits, writer)
         transport.assign(await worker.assigned(partitions or (0,)))
         return worker, transport
 
@@ -216,6 +220,32 @@ async def test_a_zombie_is_refused_and_reads_on_where_the_new_owner_is() -> None
     assert bench.outcomes() == ["a=1", "a=2", "a=3", "a=4"]
     assert bench.store.states == {(0, "a"): b"4"}
     assert bench.fence().decided == 4
+
+
+class StageOfOtherPolicy(CountingStage):
+    """Counts as the other does, but stores it in other words."""
+
+    def fold(self, chunk: CountedChunk, memory: Memory) -> Folded:
+        folded = super().fold(chunk, memory)
+        changes = {
+            partition: replace(change, states={e: b"0" + s for e, s in change.states.items()})
+            for partition, change in folded.changes.items()
+        }
+        return replace(folded, changes=changes)
+
+
+async def test_a_commit_of_another_that_leaves_the_same_fence_is_not_taken_for_ones_own() -> None:
+    bench = Bench()
+    zombie, zombie_log = await bench.worker(writer="zombie", stage=StageOfOtherPolicy("out"))
+    owner, log = await bench.worker(writer="owner")
+    bench.send("a")
+    await zombie.process(zombie_log.take())
+
+    await run(owner, log)
+    await zombie.settle()
+
+    assert bench.alarms("ownership") == 1
+    assert bench.store.states == {(0, "a"): b"1"}
 
 
 async def test_a_partition_that_leaves_while_its_copy_is_read_again_stays_away() -> None:
