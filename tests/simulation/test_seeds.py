@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import sys
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,43 +15,44 @@ import pytest
 from tests.simulation.chance import SITES
 from tests.simulation.clock import Stuck, run_virtually
 from tests.simulation.found import FOUND
-from tests.simulation.many import replay_command
-from tests.simulation.run import Report, run_seed
+from tests.simulation.many import Summary, replay_command, run_all
+from tests.simulation.run import run_seed
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 2_000
-BLOCK = 50
 WITH_STANDINGS = 22
 """A seed that leaves several entities with an action in force."""
 
 
 @pytest.fixture(scope="module")
-def fired() -> Counter[str]:
-    """What the seeds of this module have met."""
-    return Counter()
+def summary() -> Summary:
+    """What came of the seeds of this module, run on all cores."""
+    summary = Summary()
+    for block in run_all(range(SEEDS), os.cpu_count() or 1):
+        summary.merge(block)
+    return summary
 
 
-def told(report: Report) -> str:
-    return f"{report.failures[:3]}\nsee it happen: {replay_command(report.seed)}"
+def told(seed: int, failures: Sequence[str]) -> str:
+    return f"{failures[:3]}\nsee it happen: {replay_command(seed)}"
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
-def test_every_promise_is_kept(first: int, fired: Counter[str]) -> None:
-    for seed in range(first, first + BLOCK):
-        report = run_seed(seed)
-        fired.update(report.fired)
-
-        assert not report.failures, told(report)
+@pytest.mark.timeout(900)
+def test_every_promise_is_kept(summary: Summary) -> None:
+    assert summary.seeds == SEEDS
+    assert not summary.failed, "\n".join(told(*failed) for failed in summary.failed.items())
 
 
 @pytest.mark.parametrize("seed", FOUND, ids=str)
 def test_what_was_found_once_is_mended(seed: int) -> None:
     report = run_seed(seed)
 
-    assert not report.failures, told(report)
+    assert not report.failures, told(seed, report.failures)
 
 
-def test_some_seeds_reach_every_site(fired: Counter[str]) -> None:
+@pytest.mark.timeout(900)
+def test_some_seeds_reach_every_site(summary: Summary) -> None:
+    fired = summary.fired
     further = iter(range(SEEDS, 2 * SEEDS))
     while unmet := [site for site in SITES if not fired[site]]:
         assert (seed := next(further, None)) is not None, unmet

@@ -25,6 +25,8 @@ class IntoPipeline:
     def __init__(self, pipeline: Pipeline, *, runs: bool = True) -> None:
         self._pipeline = pipeline
         self._runs = runs
+        # Each run is a process of its own: two at a time would answer everything twice.
+        self._running = asyncio.Lock()
 
     async def send(self, records: Sequence[OutRecord]) -> None:
         for record in records:
@@ -32,7 +34,8 @@ class IntoPipeline:
                 record.topic, record.partition, record.value, record.headers
             )
         if self._runs:
-            await self._pipeline.drain()
+            async with self._running:
+                await self._pipeline.drain()
 
 
 class Away:
