@@ -102,6 +102,7 @@ class Rim:
         ]
         self._metrics = metrics
         self._settings = settings
+        self._assigning = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._stopped = threading.Event()
         self.is_assigned = False
@@ -156,9 +157,11 @@ class Rim:
         """Where to read each partition from; called on every assignment, before any record."""
         mine = [tp.partition for tp in assignment if tp.topic == self._topic]
         following: dict[int, int] = {}
-        for number, lane in enumerate(self._lanes):
-            own = [partition for partition in mine if self._lane(partition) == number]
-            following |= await lane.assigned(own)
+        # Faust goes on to the next assignment without waiting for what it asked of the one before.
+        async with self._assigning:
+            for number, lane in enumerate(self._lanes):
+                own = [partition for partition in mine if self._lane(partition) == number]
+                following |= await lane.assigned(own)
         self.is_assigned = True
         log.info("assigned", topic=self._topic, offsets=following)
         return {TP(self._topic, partition): offset for partition, offset in following.items()}

@@ -147,6 +147,8 @@ class WatchedStore(MemoryStore):
         self.acked_too_early: list[int] = []
         self.is_away = False
         self.held_up: dict[int, asyncio.Event] = {}
+        self.is_loading = asyncio.Event()
+        self.is_loading.set()
         self._acked = acked
 
     @property
@@ -156,6 +158,10 @@ class WatchedStore(MemoryStore):
     def offset_of(self, partition: int) -> int:
         fence = decode_fence(self.fences.get(partition, b""))
         return -1 if fence is None else fence.offset
+
+    async def load(self, partition: int) -> tuple[bytes, bytes]:
+        await self.is_loading.wait()
+        return await super().load(partition)
 
     async def exchange(self, turns: Sequence[Turn]) -> list[Reply]:
         self.acked_too_early += [offset for offset in self._acked if offset > self.offset]
@@ -272,6 +278,19 @@ async def test_each_partition_is_read_on_behind_its_fence(agent: Agent) -> None:
 async def test_partitions_that_are_assigned_no_more_are_given_up(agent: Agent) -> None:
     await agent.rim.assigned({TP("in", 1)})
 
+    assert agent.worker.offsets == {1: -1}
+
+
+async def test_an_assignment_that_overtakes_the_one_before_is_what_counts(agent: Agent) -> None:
+    agent.store.is_loading.clear()
+    first = asyncio.create_task(agent.rim.assigned({TP("in", 1), TP("in", 2)}))
+    await settled()
+    second = asyncio.create_task(agent.rim.assigned({TP("in", 1)}))
+    await settled()
+    agent.store.is_loading.set()
+
+    assert await first == {TP("in", 1): 0, TP("in", 2): 0}
+    assert await second == {TP("in", 1): 0}
     assert agent.worker.offsets == {1: -1}
 
 
