@@ -7,23 +7,20 @@ A client has as many events as Zipf's law (exponent 1.1) gives it, at least one.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import redis
-import typer
 import uvloop
 
 from feature_store.definitions import DAY, HOUR, MINUTE
 from feature_store.kernel import WindowKernel
 from producer.publisher import Publisher, records_of
 from scripts.bench import usage
+from scripts.bench.command import command
 from scripts.bench.kernel import ACCESS_LIKE, START, traffic
 from scripts.bench.open_loop import Latencies, open_loop
 from scripts.bench.stacks import PARTITIONS, Running, bodies, running_stack
@@ -143,15 +140,5 @@ def _memory(store: redis.Redis) -> int:
     return int(store.info("memory")["used_memory"])
 
 
-def main(
-    quick: Annotated[bool, typer.Option(help="20,000 clients.")] = False,
-    file: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-) -> None:
-    found = json.dumps(run(quick), indent=1)
-    print(found)
-    if file:
-        file.write_text(found)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    command(run, quick="20,000 clients.")

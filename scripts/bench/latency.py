@@ -10,17 +10,14 @@ Kafka round trip, the same script call, the same forest.
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Annotated
 
-import typer
 import uvloop
 
 from producer.records import actions_topic, decisions_topic, events_topic
 from scripts.bench import floors
+from scripts.bench.command import command
 from scripts.bench.open_loop import Answer, Latencies, open_loop
 from scripts.bench.stacks import PARTITIONS, Running, bodies, running_stack
 from scripts.bench.topics import Ends, read
@@ -130,15 +127,5 @@ def _breakdown(
     return {"batches": len(whole), "spans": means, "steps": steps}
 
 
-def main(
-    quick: Annotated[bool, typer.Option(help="Lower rates, for seconds.")] = False,
-    file: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-) -> None:
-    found = json.dumps(run(quick), indent=1)
-    print(found)
-    if file:
-        file.write_text(found)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    command(run, quick="Lower rates, for seconds.")

@@ -6,24 +6,22 @@ converts it in an environment of its own; its graph is run here, by the same ONN
 
 from __future__ import annotations
 
-import json
 import pickle
 import subprocess
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import onnx
 import onnxruntime
-import typer
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
 from models.forest import to_onnx
 from models.fused import FusedForest
+from scripts.bench.command import command
 from scripts.bench.contenders.contender import NotHad, home_of, pinned, python_of
 from scripts.stack.settings import ROOT
 
@@ -109,15 +107,5 @@ def _converted(forest: IsolationForest) -> tuple[onnxruntime.InferenceSession, i
     return session, len(onnx.load(str(converted)).graph.node)
 
 
-def main(
-    quick: Annotated[bool, typer.Option(help="1 and 100 rows alone, without skl2onnx.")] = False,
-    file: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-) -> None:
-    found = json.dumps(run(quick), indent=1)
-    print(found)
-    if file:
-        file.write_text(found)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    command(run, quick="1 and 100 rows alone, without skl2onnx.")

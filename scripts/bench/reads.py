@@ -15,17 +15,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import redis
-import typer
 import uvloop
 
 from feature_store.fence import Commit, Turn
 from feature_store.kernel import EventInputs, WindowKernel
 from feature_store.online import RedisOnlineStore, connect
 from producer.partitioning import partition_of
+from scripts.bench.command import command
 from scripts.bench.contenders.contender import NotHad, pinned, python_of
 from scripts.bench.kernel import ACCESS_LIKE, START, traffic
 from scripts.bench.servers import servers
@@ -150,15 +149,5 @@ def _feast(url: str, folder: str, reads: int) -> Iterator[Callable[[], list[floa
         process.wait(10)
 
 
-def main(
-    quick: Annotated[bool, typer.Option(help="Fewer reads.")] = False,
-    file: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-) -> None:
-    found = json.dumps(run(quick), indent=1)
-    print(found)
-    if file:
-        file.write_text(found)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    command(run, quick="Fewer reads.")

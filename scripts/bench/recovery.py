@@ -7,21 +7,19 @@ was acknowledged by Kafka and has not all of its answers.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from confluent_kafka import Consumer, TopicPartition
 
 from producer.publisher import Publisher, records_of
 from producer.records import OutRecord, actions_topic
+from scripts.bench.command import command
 from scripts.bench.stacks import PARTITIONS, Running, batches_of, running_stack
 from scripts.stack.waiting import held_in_time
 
@@ -169,15 +167,5 @@ def _text(header: object) -> str:
     return header.decode() if isinstance(header, bytes) else ""
 
 
-def main(
-    quick: Annotated[bool, typer.Option(help="The ingestion agent alone.")] = False,
-    file: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-) -> None:
-    found = json.dumps(run(quick), indent=1)
-    print(found)
-    if file:
-        file.write_text(found)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    command(run, quick="The ingestion agent alone.")

@@ -6,14 +6,10 @@ round trip, with one script call for each partition in it. Redis itself counts t
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Annotated
-
 import redis
-import typer
 
 from producer.publisher import Publisher, records_of
+from scripts.bench.command import command
 from scripts.bench.stacks import PARTITIONS, Running, batches_of, running_stack
 from scripts.stack.processes import agents_and_api
 
@@ -59,15 +55,5 @@ def _publish(stack: Running, events: int, size: int) -> int:
     return events // (size * PARTITIONS) * size * PARTITIONS
 
 
-def main(
-    quick: Annotated[bool, typer.Option(help="20,000 events.")] = False,
-    file: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
-) -> None:
-    found = json.dumps(run(quick), indent=1)
-    print(found)
-    if file:
-        file.write_text(found)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    command(run, quick="20,000 events.")
