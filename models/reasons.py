@@ -48,7 +48,13 @@ class Explainer:
     def reasons(
         self, features: Floats, fired: Mask, event: Columns, rows: Ints
     ) -> list[tuple[Reason, ...]]:
-        """For some events the rules that fired, then the features that stand out most.
+        """For some events the rules that fired, then the features that stand out most."""
+        return [reasons for _, reasons in self.explained(features, fired, event, rows)]
+
+    def explained(
+        self, features: Floats, fired: Mask, event: Columns, rows: Ints
+    ) -> list[tuple[tuple[str, ...], tuple[Reason, ...]]]:
+        """For some events the names of the rules that fired, and the reasons.
 
         Args:
             features: Of a whole chunk, `(n_events, n_features)`; NaN is unknown.
@@ -61,7 +67,10 @@ class Explainer:
         values = features[rows].tolist()
         explained = zip(rows.tolist(), values, places(fired[rows]), outstanding, strict=True)
         return [
-            self._of_event(known, which, others, quotes.get(row, ""))
+            (
+                tuple([self._rules[i].name for i in which]),
+                self._of_event(known, which, others, quotes.get(row, "")),
+            )
             for row, known, which, others in explained
         ]
 

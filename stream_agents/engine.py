@@ -25,7 +25,7 @@ from models.artifacts import Champion
 from models.contracts import Action, ActionTaken, ScoredEvent
 from models.judging import judge
 from models.pack import DomainPack
-from models.reasons import Explainer, places
+from models.reasons import Explainer
 from models.regime import Regime
 from producer.records import Record, actions_topic, decisions_topic, events_topic
 from stream_agents.answers import Answer, ResultStore
@@ -197,18 +197,10 @@ class Detection:
         """Gives the events that may need an action their reasons and features."""
         if not len(which):
             return
-        features, fired = judged.features[which], judged.fired[which]
-        reasons = self._explainer.reasons(judged.features, judged.fired, event, which)
-        known = known_features(self._kernel.names, features)
-        rules = [rule.name for rule in self._pack.rules]
-        rows = zip(which.tolist(), places(fired), reasons, known, strict=True)
-        for number, holding, why, values in rows:
-            made[number] = replace(
-                made[number],
-                rules=tuple([rules[i] for i in holding]),
-                reasons=why,
-                features=values,
-            )
+        explained = self._explainer.explained(judged.features, judged.fired, event, which)
+        known = known_features(self._kernel.names, judged.features[which])
+        for number, (rules, why), values in zip(which.tolist(), explained, known, strict=True):
+            made[number] = replace(made[number], rules=rules, reasons=why, features=values)
 
     def _marked(
         self, made: list[ScoredEvent], chunk: EventChunk, memory: Memory, scores: Floats

@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
+from feature_store.online import PackedConnection
 from models.errors import Unavailable
 from stream_agents.answers import (
     REQUEST,
@@ -182,6 +183,7 @@ def connected(url: str, retries: int) -> Redis:
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries),
         health_check_interval=30,
+        connection_class=PackedConnection,
     )
     return Redis.from_pool(pool)
 
