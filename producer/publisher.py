@@ -99,6 +99,8 @@ class Publisher:
             It may have been written all the same: send again only under the same event ids.
         compression: As Kafka names it: `none`, `zstd`.
         largest_bytes: Of a record, compressed.
+        gapless: No record is ever given up on, so that none stands in a partition while one sent
+            before it does not. Whoever sends bounds the wait, and ends with the process.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Publisher:
         delivery_timeout_s: float = 10,
         compression: str = "none",
         largest_bytes: int = 1_000_000,
+        gapless: bool = False,
     ) -> None:
         self._kafka = kafka
         self._timeout_s = delivery_timeout_s
@@ -118,7 +121,9 @@ class Publisher:
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": linger_ms,
-                "delivery.timeout.ms": int(delivery_timeout_s * 1_000),
+                # A time-out drops a record alone: what was sent after it may still be written.
+                "delivery.timeout.ms": 0 if gapless else int(delivery_timeout_s * 1_000),
+                "enable.gapless.guarantee": gapless,
                 "queue.buffering.max.messages": _QUEUED_RECORDS,
                 "queue.buffering.max.kbytes": max(_QUEUED_KIB, 64 * largest_bytes // 1024),
                 "message.max.bytes": largest_bytes,
@@ -127,6 +132,7 @@ class Publisher:
                 "compression.type": compression,
                 "compression.level": 1 if compression == "zstd" else -1,
                 "logger": _log,
+                "log_level": 3,  # syslog's: errors. It also warns of each retry, and of settings.
             }
         )
         self._closing = Event()

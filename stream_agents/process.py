@@ -81,7 +81,7 @@ async def _run(
     ensure_topics(settings.kafka, settings.pack, settings.partitions)
     epoch = topic_id(settings.kafka, topic)
     with agent_publisher(settings.kafka) as publisher:
-        transport = FaustLog(app, topic, settings.kafka, publisher)
+        transport = FaustLog(app, topic, settings.kafka, publisher, settings.deadline_s)
         writer = uuid4().hex[:12]
         workers = [
             Worker(stage, store, transport, epoch, metrics, limits, writer)

@@ -32,9 +32,14 @@ from stream_agents.worker import Worker
 log = structlog.get_logger(__name__)
 
 
+class _App(faust.App):
+    def _create_directories(self) -> None:
+        """None: Faust would keep its tables there, and we have none."""
+
+
 def build_app(name: str, settings: AgentSettings) -> faust.App:
     """A Faust app without tables, web server, leader or topics of its own."""
-    return faust.App(
+    return _App(
         f"centinela-{settings.pack}-{name}",
         broker=f"kafka://{settings.kafka}",
         consumer_group_instance_id=settings.instance or None,
@@ -54,20 +59,32 @@ def build_app(name: str, settings: AgentSettings) -> faust.App:
 
 def agent_publisher(kafka: str) -> Publisher:
     """What an agent writes with: outcomes may be large, and are much alike."""
-    return Publisher(kafka, compression="zstd", largest_bytes=2 * OUTCOME_BYTES)
+    return Publisher(kafka, compression="zstd", largest_bytes=2 * OUTCOME_BYTES, gapless=True)
 
 
 class FaustLog:
-    """The worker's log: read through a Faust app, written by a client that works in C."""
+    """The worker's log: read through a Faust app, written by a client that works in C.
 
-    def __init__(self, app: faust.App, topic: str, kafka: str, publisher: Publisher) -> None:
+    Args:
+        deadline_s: For one emit. Not below the worker's own, which would send the same again.
+    """
+
+    def __init__(
+        self, app: faust.App, topic: str, kafka: str, publisher: Publisher, deadline_s: float
+    ) -> None:
         self._app = app
         self._topic = topic
         self._kafka = kafka
         self._publisher = publisher
+        self._deadline_s = deadline_s
 
     async def emit(self, records: Sequence[OutRecord]) -> None:
-        await self._publisher.send(records)
+        # One wait as long as the worker's deadline: sent again, they would stand behind themselves.
+        try:
+            await asyncio.wait_for(self._publisher.send(records), self._deadline_s)
+        except TimeoutError:
+            waited = f"{self._deadline_s:g} s"
+            raise Unavailable(f"Kafka at {self._kafka}: no answer within {waited}") from None
 
     async def seek(self, offsets: Mapping[int, int]) -> None:
         for partition, offset in offsets.items():

@@ -9,7 +9,6 @@ from typing import Protocol
 from uuid import uuid4
 
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from producer.records import Record
@@ -19,11 +18,13 @@ from stream_agents.metrics import StageMetrics
 from stream_agents.rim import FaustLog, Rim, agent_publisher, build_app
 from stream_agents.settings import AgentSettings
 from stream_agents.worker import Log, Worker
+from tests.topics import admin_client
 from tests.unit.stream_agents.counting import CountingStage
 
 PARTITIONS = 2
 WITHIN_S = 30.0
 NEVER_S = 3600.0
+EMIT_WITHIN_S = 30.0
 
 
 class Transport(Protocol):
@@ -94,7 +95,7 @@ class OnKafka:
         settings = AgentSettings(kafka=kafka, stalled_s=NEVER_S)
         self._app = app = build_app(topic, settings)
         self._publisher = agent_publisher(kafka)
-        self.log = FaustLog(app, topic, kafka, self._publisher)
+        self.log = FaustLog(app, topic, kafka, self._publisher, EMIT_WITHIN_S)
         self.reader = Reader(self.log, topic_id(kafka, topic))
         self.rim = Rim(app, topic, [self.reader], StageMetrics("test", "reader"), settings)
 
@@ -110,7 +111,7 @@ class OnKafka:
         return end_offsets(self._kafka, self.topic)
 
     def delete_before(self, partition: int, offset: int) -> None:
-        admin = AdminClient({"bootstrap.servers": self._kafka})
+        admin = admin_client(self._kafka)
         place = TopicPartition(self.topic, partition, offset)
         for deleted in admin.delete_records([place]).values():
             deleted.result(WITHIN_S)
@@ -132,7 +133,7 @@ class OnKafka:
 async def on_kafka(kafka: str) -> AsyncIterator[OnKafka]:
     """A log on a topic of its own, read from the beginning."""
     topic = f"log-{uuid4().hex}"
-    admin = AdminClient({"bootstrap.servers": kafka})
+    admin = admin_client(kafka)
     for made in admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values():
         made.result(WITHIN_S)
     transport = OnKafka(topic, kafka)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -151,6 +153,26 @@ class TestOnKafka(Promises):
     async def transport(self, stack: Stack) -> AsyncIterator[Transport]:
         async with on_kafka(stack.kafka) as transport:
             yield transport
+
+
+async def test_reading_leaves_no_folder_behind(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async with on_kafka(stack.kafka):
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_emit_that_is_never_acknowledged_ends_as_unavailable(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.contract.logs.EMIT_WITHIN_S", 0.5)
+    nowhere = OutRecord(f"none-{uuid4().hex}", 0, b"x")
+
+    async with on_kafka(stack.kafka) as transport:
+        with pytest.raises(Unavailable, match=r"no answer within 0\.5 s"):
+            await transport.log.emit([nowhere])
 
 
 async def test_a_crash_inside_of_faust_ends_the_run_with_its_reason(stack: Stack) -> None:

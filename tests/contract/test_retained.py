@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from models.errors import InvalidSource, Unavailable
@@ -17,6 +16,7 @@ from producer.records import Headers
 from producer.retained import KafkaRetained, Retained
 from stream_agents.memory import MemoryBroker, MemoryRetained
 from tests.stacks import Stack
+from tests.topics import admin_client
 
 PARTITIONS = 2
 NOON_MS = 1_767_225_600_000
@@ -69,7 +69,7 @@ class OnKafka:
         assert producer.flush(WITHIN_S) == 0
 
     def delete_before(self, partition: int, offset: int) -> None:
-        admin = AdminClient({"bootstrap.servers": self.kafka})
+        admin = admin_client(self.kafka)
         place = TopicPartition(self.retained.topic, partition, offset)
         for deleted in admin.delete_records([place]).values():
             deleted.result(WITHIN_S)
@@ -77,7 +77,7 @@ class OnKafka:
 
 def on_kafka(kafka: str) -> Iterator[Told]:
     topic = f"retained-{uuid4().hex}"
-    admin = AdminClient({"bootstrap.servers": kafka})
+    admin = admin_client(kafka)
     for made in admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values():
         made.result(WITHIN_S)
     retained = KafkaRetained(kafka, topic)

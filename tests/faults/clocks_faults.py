@@ -19,7 +19,7 @@ from tests.faults.commands import centinela
 from tests.faults.events import answers, request
 from tests.faults.journal import Line, Producer
 from tests.faults.states import features_of
-from tests.integration.agents import read_topic
+from tests.topics import read_topic
 
 RATE = 400.0
 HOUR = timedelta(hours=1)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from confluent_kafka.admin import AdminClient
 from redis.exceptions import RedisError
 
 from feature_store.fence import Fence, decode_fence
@@ -24,6 +23,7 @@ from scripts.stack.health import http_answers
 from scripts.stack.ports import free_ports
 from tests.faults.processes import Process
 from tests.faults.servers import Broker, RedisServer, Servers
+from tests.topics import admin_client, delete_topics
 
 PACK = "access"
 EVENTS, DECISIONS, ACTIONS = events_topic(PACK), decisions_topic(PACK), actions_topic(PACK)
@@ -290,17 +290,6 @@ def start_afresh(servers: Servers, partitions: int) -> None:
     """Empty topics of so many partitions, an empty Redis with its own settings."""
     servers.redis.config("maxmemory", 0)
     servers.redis.flushall()
-    admin = AdminClient({"bootstrap.servers": servers.kafka})
+    admin = admin_client(servers.kafka)
     delete_topics(admin, {EVENTS, DECISIONS, ACTIONS, DEAD_LETTER})
     ensure_topics(servers.kafka, PACK, partitions)
-
-
-def delete_topics(admin: AdminClient, topics: set[str]) -> None:
-    """Returns once the broker knows them no more."""
-    known = topics & set(admin.list_topics(timeout=10).topics)
-    for deleted in admin.delete_topics(list(known)).values() if known else ():
-        deleted.result()
-    deadline = time.monotonic() + 30
-    while topics & set(admin.list_topics(timeout=10).topics):
-        assert time.monotonic() < deadline, "the broker keeps the deleted topics"
-        time.sleep(0.1)

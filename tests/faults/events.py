@@ -13,7 +13,7 @@ from producer.records import Record
 from tests.faults import oracle
 from tests.faults.cluster import ACTIONS, Cluster
 from tests.faults.journal import Journal, Line, Producer
-from tests.integration.agents import read_topic
+from tests.topics import read_topic
 
 ATTACK = "/../../etc/passwd"
 """A path that earns a block by a rule."""

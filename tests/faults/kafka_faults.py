@@ -14,18 +14,18 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from producer.topics import ensure_topics
 from tests.faults import ledger
 from tests.faults.catalogue import Outcome, fault
-from tests.faults.cluster import ACTIONS, DECISIONS, EVENTS, PACK, Cluster, Clusters, delete_topics
+from tests.faults.cluster import ACTIONS, DECISIONS, EVENTS, PACK, Cluster, Clusters
 from tests.faults.journal import Producer
 from tests.faults.oracle import Epoch
 from tests.faults.process_faults import RATE
 from tests.faults.processes import http_status
 from tests.faults.redis_faults import recover
 from tests.faults.supervising import supervised
+from tests.topics import admin_client, delete_topics
 
 REFUSED_WITHIN_S = 3.0
 STABLE_WITHIN_S = 15.0
@@ -226,7 +226,7 @@ def reset_offsets(clusters: Clusters, chance: random.Random, times: int) -> Outc
 
 
 def _reset_groups(cluster: Cluster) -> None:
-    admin = AdminClient({"bootstrap.servers": cluster.kafka})
+    admin = admin_client(cluster.kafka)
     for stage, topic in GROUPS.items():
         start = [TopicPartition(topic, p, 0) for p in range(cluster.partitions)]
         wanted = ConsumerGroupTopicPartitions(f"centinela-{PACK}-{stage}", start)
@@ -289,7 +289,7 @@ def _trim(cluster: Cluster, chance: random.Random) -> dict[int, int]:
         if unread > 1 and chance.random() < 0.7:
             deleted[partition] = chance.randrange(1, unread)
     until = [TopicPartition(EVENTS, p, fences[p].offset + 1 + n) for p, n in deleted.items()]
-    admin = AdminClient({"bootstrap.servers": cluster.kafka})
+    admin = admin_client(cluster.kafka)
     for future in admin.delete_records(until).values() if until else ():
         future.result()
     return deleted
@@ -362,7 +362,7 @@ def start_amiss(clusters: Clusters, chance: random.Random, times: int) -> Outcom
         producer.stop()
         outcome.add(ledger.check(cluster, producer.journal))
     with clusters(0, 0) as cluster:
-        admin = AdminClient({"bootstrap.servers": cluster.kafka})
+        admin = admin_client(cluster.kafka)
         delete_topics(admin, {EVENTS, DECISIONS, ACTIONS})
         cluster.add_worker("ingestion")
         cluster.add_worker("decision")
@@ -399,7 +399,7 @@ def _remade(
             watch.spared |= {worker.name for worker in cluster.processes}
             for worker in cluster.processes:
                 worker.term()
-        delete_topics(AdminClient({"bootstrap.servers": cluster.kafka}), {EVENTS})
+        delete_topics(admin_client(cluster.kafka), {EVENTS})
         ensure_topics(cluster.kafka, PACK, cluster.partitions)
         watch.spared.clear()
         journal = _publish(cluster, chance.randrange(10**6), 4_000)

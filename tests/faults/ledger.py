@@ -18,7 +18,7 @@ from tests.faults import oracle
 from tests.faults.cluster import ACTIONS, DECISIONS, EVENTS, STAGES, Cluster
 from tests.faults.journal import Journal
 from tests.faults.oracle import Books, Epoch, Key
-from tests.faults.reading import read_topic
+from tests.topics import read_topic
 
 K = TypeVar("K")
 

@@ -17,7 +17,7 @@ from tests.faults.cluster import DECISIONS, Cluster, Clusters
 from tests.faults.events import ATTACK, Answer, an_event, answers, deliver, just_now, request
 from tests.faults.harm import after_the_last, pids_of, require_unharmed
 from tests.faults.shapes import EMPTY, GOOD, HEADERS, broken_shapes
-from tests.integration.agents import read_topic
+from tests.topics import read_topic
 
 ANSWERED_WITHIN_S = 5.0
 REFUSED: Mapping[str, Any] = {

@@ -29,7 +29,7 @@ from tests.faults.events import first_copies
 from tests.faults.journal import Producer
 from tests.faults.oracle import source_of
 from tests.faults.processes import Process
-from tests.integration.agents import read_topic
+from tests.topics import read_topic
 
 RATE = 400.0
 REFUSED_WITHIN_S = 30.0

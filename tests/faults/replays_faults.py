@@ -17,7 +17,7 @@ from tests.faults.catalogue import Outcome, fault
 from tests.faults.cluster import Cluster, Clusters
 from tests.faults.commands import centinela
 from tests.faults.events import ATTACK, answers, just_now, outcomes_of, request, stamp
-from tests.integration.agents import read_topic
+from tests.topics import read_topic
 
 HEADER = ("time", "ip", "method", "path", "status")
 MAPPED = ("--map", "time=time,ip=ip")

@@ -12,7 +12,7 @@ from producer.records import OutRecord
 from tests.faults import ledger
 from tests.faults.cluster import ACTIONS, Cluster, Clusters
 from tests.faults.journal import Journal, Producer, Sent
-from tests.faults.reading import read_topic
+from tests.topics import read_topic
 
 EVENTS_SENT = 1_500
 

@@ -12,18 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
-
-from confluent_kafka import Consumer, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from feature_store.online import connect
 from models.artifacts import champion_of
 from models.catalog import pack_named
-from producer.records import Headers, Record, actions_topic, decisions_topic, events_topic
-from producer.topics import end_offsets, ensure_topics, topic_id
+from producer.records import Record, actions_topic, decisions_topic, events_topic
+from producer.topics import ensure_topics, topic_id
 from scripts.stack.ports import free_ports
 from stream_agents.answers import MemoryResults
 from stream_agents.engine import Decision, Detection
@@ -32,6 +28,7 @@ from stream_agents.metrics import StageMetrics
 from stream_agents.stage import Stage
 from stream_agents.worker import Worker
 from tests.stacks import Stack
+from tests.topics import admin_client, delete_topics, read_topic
 
 PARTITIONS = 4
 START_WITHIN_S = 60.0
@@ -118,15 +115,9 @@ def running(*agents: Agent) -> Iterator[None]:
 
 def start_afresh(stack: Stack) -> None:
     """Empty topics and an empty store, whatever other tests have left."""
-    admin = AdminClient({"bootstrap.servers": stack.kafka})
+    admin = admin_client(stack.kafka)
     topics = {name("access") for name in (events_topic, decisions_topic, actions_topic)}
-    known = topics & set(admin.list_topics(timeout=10).topics)
-    for deleted in admin.delete_topics(list(known)).values() if known else ():
-        deleted.result()
-    deadline = time.monotonic() + 30
-    while topics & set(admin.list_topics(timeout=10).topics):
-        assert time.monotonic() < deadline, "the broker keeps the deleted topics"
-        time.sleep(0.1)
+    delete_topics(admin, topics)
     asyncio.run(_flush(stack.redis))
     ensure_topics(stack.kafka, "access", PARTITIONS)
 
@@ -135,39 +126,6 @@ async def _flush(url: str) -> None:
     redis = connect(url)
     await redis.flushdb()
     await redis.aclose()
-
-
-def read_topic(kafka: str, topic: str) -> list[list[Record]]:
-    """All records of a topic, by partition."""
-    ends = end_offsets(kafka, topic)
-    consumer = Consumer(
-        {
-            "bootstrap.servers": kafka,
-            "group.id": "reader",
-            "enable.auto.commit": False,
-            "isolation.level": "read_uncommitted",
-        }
-    )
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
-    logs: list[list[Record]] = [[] for _ in ends]
-    deadline = time.monotonic() + 30
-    while sum(map(len, logs)) < sum(ends.values()):
-        assert time.monotonic() < deadline, f"{topic}: {sum(map(len, logs))} of {ends} read"
-        for message in consumer.consume(500, 0.5):
-            assert message.error() is None, f"{topic}: {message.error()}"
-            partition, offset = message.partition(), message.offset()
-            assert partition is not None
-            assert offset is not None
-            headers = _headers(message)
-            at_ms, value = message.timestamp()[1], message.value() or b""
-            logs[partition].append(Record(partition, offset, at_ms, value, headers))
-    consumer.close()
-    return logs
-
-
-def _headers(message: Message) -> Headers:
-    given: Any = message.headers() or ()  # confluent-kafka types dicts and lists as one
-    return tuple((name, value or b"") for name, value in given)
 
 
 def first_copies(logs: list[list[Record]]) -> dict[tuple[int, int], bytes]:

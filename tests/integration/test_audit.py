@@ -18,7 +18,6 @@ from urllib.request import urlopen
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from feature_store.online import connect
@@ -31,11 +30,11 @@ from tests.integration.agents import (
     PARTITIONS,
     Agent,
     publish,
-    read_topic,
     running,
     start_afresh,
 )
 from tests.stacks import Stack
+from tests.topics import admin_client, read_topic
 
 WITHIN_S = 90.0
 CLIENTS = [f"198.51.100.{number}" for number in range(40)]
@@ -109,7 +108,7 @@ class Audited:
         return list({each["event_id"]: each for each in found[::-1]}.values())[::-1]
 
     def delete_before(self, topic: str, offsets: dict[int, int]) -> None:
-        admin = AdminClient({"bootstrap.servers": self.stack.kafka})
+        admin = admin_client(self.stack.kafka)
         places = [TopicPartition(topic, *place) for place in offsets.items()]
         for deleted in admin.delete_records(places).values():
             deleted.result(30)

@@ -11,11 +11,11 @@ from producer.records import DEAD_LETTER, events_topic
 from tests.integration.agents import (
     Agent,
     await_actions,
-    read_topic,
     running,
     start_afresh,
 )
 from tests.stacks import Stack
+from tests.topics import read_topic
 
 ATTACK = (
     b'{"occurred_at":"2026-01-01T00:00:00Z","client_ip":"198.51.100.9","method":"GET",'

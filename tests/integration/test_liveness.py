@@ -24,10 +24,10 @@ from tests.integration.agents import (
     first_copies,
     fold_from_nothing,
     publish,
-    read_topic,
     start_afresh,
 )
 from tests.stacks import Stack
+from tests.topics import read_topic
 
 EVENTS = 4_000
 AWAY_MS = 12_000

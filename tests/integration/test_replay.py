@@ -20,7 +20,6 @@ from types import TracebackType
 import msgspec
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner, Result
 
 from models.errors import InvalidSource, Unavailable
@@ -30,6 +29,7 @@ from producer.records import DEAD_LETTER, OutRecord, actions_topic, events_topic
 from producer.replay import app
 from producer.topics import end_offsets, ensure_topics, next_offset, topic_id
 from tests.stacks import Stack
+from tests.topics import admin_client
 
 PARTITIONS = 3
 ROOT = Path(__file__).resolve().parents[2]
@@ -329,7 +329,7 @@ def test_a_topic_made_again_has_another_id(stack: Stack, pack: str) -> None:
     before = topic_id(stack.kafka, topic)
     assert topic_id(stack.kafka, topic) == before
 
-    admin = AdminClient({"bootstrap.servers": stack.kafka})
+    admin = admin_client(stack.kafka)
     admin.delete_topics([topic])[topic].result()
     _until(lambda: _made_again(stack.kafka, pack))
 

@@ -1,21 +1,29 @@
-"""A topic's records as they are on the broker, whatever was deleted at its beginning."""
+"""Topics on a real broker: their records as they are there, and none of them left."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from producer.records import Record
 from producer.topics import end_offsets
 
+_log = logging.getLogger(__name__)
 SILENT_S = 60.0
 """After so long without a record a topic cannot be read."""
 
 
+def admin_client(kafka: str) -> AdminClient:
+    """One that says nothing on the terminal once its broker is gone."""
+    return AdminClient({"bootstrap.servers": kafka}, logger=_log)
+
+
 def read_topic(kafka: str, topic: str) -> list[list[Record]]:
-    """By partition, every record that is there now."""
+    """By partition, every record that is there now, whatever was deleted before the first."""
     ends = end_offsets(kafka, topic)
     consumer = Consumer(
         {
@@ -42,6 +50,17 @@ def read_topic(kafka: str, topic: str) -> list[list[Record]]:
     finally:
         consumer.close()
     return logs
+
+
+def delete_topics(admin: AdminClient, topics: set[str]) -> None:
+    """Returns once the broker knows them no more."""
+    known = topics & set(admin.list_topics(timeout=10).topics)
+    for deleted in admin.delete_topics(list(known)).values() if known else ():
+        deleted.result()
+    deadline = time.monotonic() + 30
+    while topics & set(admin.list_topics(timeout=10).topics):
+        assert time.monotonic() < deadline, "the broker keeps the deleted topics"
+        time.sleep(0.1)
 
 
 def _first(consumer: Consumer, topic: str, partition: int) -> int:
