@@ -16,6 +16,9 @@ from faust.types import EventT
 from producer.records import Record
 from stream_agents.worker import Worker
 
+_STILL_TURNS = 3
+"""So many turns of the loop bring nothing new: Faust has handed over what it has fetched."""
+
 
 class Inbox:
     """Records on their way from Faust to the worker; bounded, so that Faust pauses fetching.
@@ -53,6 +56,7 @@ class Inbox:
             weight: Nor more once they have so many bytes.
         """
         await self._filled.wait()
+        await self._gather(records, weight)
         taken: list[EventT[bytes]] = []
         held = self._held
         while self._queued and len(taken) < records and held - self._held < weight:
@@ -63,6 +67,14 @@ class Inbox:
         if len(self._queued) < self._records // 2 and self._held < self._weight // 2:
             self._drained.set()
         return taken
+
+    async def _gather(self, records: int, weight: int) -> None:
+        """Lets Faust hand over what it has fetched, which takes it some turns of the loop."""
+        still = 0
+        while still < _STILL_TURNS and len(self._queued) < records and self._held < weight:
+            before = len(self._queued)
+            await asyncio.sleep(0)
+            still = 0 if len(self._queued) > before else still + 1
 
     def wake(self) -> None:
         """Lets a take return though there may be nothing."""

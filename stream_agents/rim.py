@@ -18,6 +18,7 @@ import structlog
 from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped]  # it ships no types
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
+from mode.services import WaitResults
 
 from models.errors import Unavailable
 from producer.publisher import Publisher
@@ -223,6 +224,18 @@ def _fenced_transport(app: faust.App, rim: Rim) -> Transport:
                     await self.seek_wait({tp: offset})
                 # Keeps Faust's bookkeeping in step, or it would wait for acks of what is done.
                 self._committed_offset[tp] = offset
+
+        async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
+            """Faust's race between handing a record over and the next assignment.
+
+            It starts four tasks a record; where the handover cannot wait there is no race.
+            """
+            has_room = not any(topic.queue.full() for topic in app.topics)
+            if len(coros) != 2 or not self.flow_active or not has_room:
+                return await super().wait_first(*coros, timeout=timeout)
+            handover, suspended = coros
+            suspended.close()
+            return WaitResults([handover], [await handover], stopped=False)
 
     class FencedTransport(Transport):
         pass

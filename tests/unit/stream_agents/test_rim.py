@@ -82,6 +82,21 @@ async def test_a_take_waits_for_one_event_and_not_for_more() -> None:
     assert await taking == [first]
 
 
+async def test_a_take_is_all_that_is_being_handed_over() -> None:
+    inbox, events = Inbox(10), [event(offset) for offset in range(6)]
+
+    async def hand_over() -> None:
+        for each in events:
+            await inbox.put(each)
+            await asyncio.sleep(0)
+
+    taking = asyncio.create_task(inbox.take(5))
+    await hand_over()
+
+    assert await taking == events[:5]
+    assert await inbox.take(5) == events[5:]
+
+
 async def test_a_take_is_bounded_by_bytes_as_well_but_holds_at_least_one_event() -> None:
     inbox, events = Inbox(10), [event(offset, b"a" * 100) for offset in range(5)]
     await put_all(inbox, events)
