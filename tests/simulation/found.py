@@ -9,5 +9,7 @@ from __future__ import annotations
 FOUND = {
     51: "a partition left while the broker was asked about a gap, and was folded all the same",
     121: "the same of the decision stage",
+    7349: "the books expected the strikes that a log cut short still tells, of an answer before it",
+    7490: "and took the answer to a record that was cut off for one to the copy behind it",
 }
 """Seed to what it found."""
