@@ -23,9 +23,9 @@ RUN python -m venv --without-pip /opt/venv \
 # run from a checkout), the tests and headers that packages bring, Arrow's doors to networks, and
 # symbols for debuggers: 80 MB. Libraries that the packages themselves have repacked (*.libs) stay.
 RUN pip --python /opt/venv/bin/python uninstall -q -y \
-      scikit-learn scipy joblib narwhals threadpoolctl onnx ml-dtypes \
+      scikit-learn scipy joblib narwhals threadpoolctl \
  && packages=/opt/venv/lib/python3.11/site-packages \
- && find $packages -type d '(' -name tests -o -name include ')' -prune -exec rm -r {} + \
+ && find $packages -type d '(' -name tests -o -name include -o -path '*/onnx/backend/test' ')' -prune -exec rm -r {} + \
  && rm -f $packages/pyarrow/*flight* $packages/pyarrow/*s3* \
  && find $packages -name '*.so*' -type f -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
  && printf '/app\n' >$packages/centinela.pth

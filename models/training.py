@@ -36,7 +36,7 @@ EVENTS = 200_000
 TREES = 64
 SAMPLES_A_TREE = 256
 
-LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn")
+LIBRARIES = ("numba", "numpy", "onnx", "scikit-learn")
 PROBABILITIES = np.unique(
     np.concatenate([1 - step * np.arange(1, 101) for step in (1e-2, 1e-3, 1e-4, 1e-5)])
 )

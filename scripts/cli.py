@@ -65,7 +65,7 @@ cli.add_typer(policy, name="policy")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(decisions, name="decisions")
 
-LEFT_OUT = ("sklearn", "scipy", "onnx")
+LEFT_OUT = ("sklearn", "scipy")
 LEFT_OUT_WHERE = "the image leaves out what models are made with: use a checkout, and make install"
 
 

@@ -15,7 +15,7 @@ from scripts.evaluation.embedded import Run
 from scripts.evaluation.figures import Course, Spread, courses, spread_of
 from scripts.evaluation.haystack import Haystack
 
-LIBRARIES = ("numba", "numpy", "onnxruntime", "scikit-learn")
+LIBRARIES = ("numba", "numpy", "scikit-learn")
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,7 +88,7 @@ def test_engine_and_loop_know_no_faust(name: str) -> None:
 )
 def test_a_process_loads_nothing_that_only_makes_or_reads_history(process: str) -> None:
     """The image leaves the first three out; the others take a second and 70 MB to load."""
-    unwanted = {"sklearn", "joblib", "onnx", "pandas", "pyarrow"}
+    unwanted = {"sklearn", "joblib", "onnxruntime", "pandas", "pyarrow"}
     loaded = f"import sys, {process}; print(*{unwanted} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True)
 
