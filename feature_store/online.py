@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import timedelta
+from errno import ECONNRESET
 from hashlib import sha1
 from typing import Any, cast
 
@@ -57,8 +58,15 @@ class PackedConnection(Connection):
         words = name.encode().split() if isinstance(name, str) else name.split()
         return [pack_command((*words, *others))]
 
+    async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+        try:
+            await super()._send_packed_command(command)
+        except RuntimeError as error:
+            # What uvloop raises where the other side has closed; asyncio raises an OSError.
+            raise ConnectionResetError(ECONNRESET, str(error)) from error
 
-def connect(url: str, timeout: timedelta = timedelta(seconds=5)) -> Redis:
+
+def connect(url: str, timeout: timedelta = timedelta(seconds=2)) -> Redis:
     """A client that never retries on its own: the worker retries, because it knows the fence."""
     seconds = timeout.total_seconds()
     return Redis.from_url(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import uvloop
+from redis.exceptions import ConnectionError
 
 from feature_store.fence import Commit, OnlineStore, StoreUnavailable, Turn
 from feature_store.online import RedisOnlineStore, connect
@@ -166,6 +169,26 @@ async def test_where_a_key_is_not_ours_nothing_is_written(redis_url: str, kind: 
 
     assert await store.state(0, "a") is None
     await redis.aclose()
+
+
+def test_a_connection_that_was_closed_under_us_is_a_redis_that_is_away(redis_url: str) -> None:
+    # The agents' loop says of a closed transport what no client of Redis expects.
+    uvloop.run(closed_under_us(redis_url))
+
+
+async def closed_under_us(url: str) -> None:
+    redis = connect(url)
+    connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py
+    assert connection._writer is not None
+    connection._writer.transport.abort()
+    await asyncio.sleep(0)
+
+    with pytest.raises(ConnectionError, match="closed"):
+        await connection.send_command("PING", check_health=False)
+
+    await connection.send_command("PING", check_health=False)
+    assert await connection.read_response() in (b"PONG", "PONG")
+    await connection.disconnect()
 
 
 async def test_a_redis_that_is_away_is_said_to_be() -> None:
