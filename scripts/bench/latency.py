@@ -26,6 +26,8 @@ RATES = (20, 100, 300, 600)
 CLIENTS = 10_000
 SIZE = 100
 BREAKDOWN_RATE = 100
+SHAPES = ((1, 1), (2, 2), (4, 1), (4, 2), (8, 2))
+"""Partitions, and lanes of each agent."""
 
 
 def run(quick: bool) -> dict[str, object]:
@@ -55,6 +57,23 @@ def run(quick: bool) -> dict[str, object]:
         "floors_ms": found,
         "p50_over_floor": round(mid.p50_ms / found["sum"], 2),
         "ledger": {"sent": asked.sent, "answered": asked.answered, **ledger},
+        "shapes": [] if quick else [_shaped(*shape) for shape in SHAPES],
+    }
+
+
+def _shaped(partitions: int, lanes: int) -> dict[str, object]:
+    """The slowest rate once more, on so many partitions with so many lanes."""
+    with running_stack("ingestion", "decision", "api", partitions=partitions, lanes=lanes) as stack:
+        asked = Asked(stack)
+        asked.loop(400, SIZE, 50)
+        before = stack.steps("ingestion")["fold"][1]
+        found = Latencies.of(RATES[0], asked.loop(6 * RATES[0], SIZE, RATES[0]))
+        chunks = stack.steps("ingestion")["fold"][1] - before
+    return {
+        "partitions": partitions,
+        "lanes": lanes,
+        "chunks_a_batch": round(chunks / found.requests, 2),
+        **asdict(found),
     }
 
 

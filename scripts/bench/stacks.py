@@ -31,6 +31,7 @@ class Running:
 
     settings: LocalStack
     servers: Servers
+    partitions: int = PARTITIONS
 
     @property
     def pids(self) -> Mapping[str, int]:
@@ -50,7 +51,7 @@ class Running:
     def fences(self, stage: str) -> list[Fence]:
         """Of each partition that was written."""
         store = redis.Redis.from_url(self.settings.redis)
-        stored = [store.get(f"fence:{{{stage}.{p}}}") for p in range(PARTITIONS)]
+        stored = [store.get(f"fence:{{{stage}.{p}}}") for p in range(self.partitions)]
         found = (decode_fence(one) for one in stored if isinstance(one, bytes))
         return [fence for fence in found if fence]
 
@@ -85,16 +86,24 @@ class Running:
 
 
 @contextmanager
-def running_stack(*names: str) -> Iterator[Running]:
-    """Broker and Redis, and of `ingestion`, `decision` and `api` those named; all healthy."""
+def running_stack(*names: str, partitions: int = PARTITIONS, lanes: int = 0) -> Iterator[Running]:
+    """Broker and Redis, and of `ingestion`, `decision` and `api` those named; all healthy.
+
+    Args:
+        lanes: Of each agent; 0 for what is set for users.
+    """
+    told = {"CENTINELA_PARTITIONS": str(partitions)}
+    if lanes:
+        told["CENTINELA_LANES"] = str(lanes)
     with servers() as started:
         settings = started.broker("all")
-        ensure_topics(settings.kafka, "access", PARTITIONS)
+        ensure_topics(settings.kafka, "access", partitions)
         for child in agents_and_api(settings):
             if child.name in names:
-                started.supervisor.launch(replace(child, start_within_s=START_WITHIN_S))
+                env = {**child.env, **told}
+                started.supervisor.launch(replace(child, env=env, start_within_s=START_WITHIN_S))
         started.supervisor.await_healthy()
-        yield Running(settings, started)
+        yield Running(settings, started, partitions)
 
 
 def bodies(

@@ -78,6 +78,22 @@ def latency(found: Found) -> str:
     return table(titles, rows)
 
 
+def shapes(found: Found) -> str:
+    told = found.get("latency", {}).get("shapes")
+    if not told:
+        return NOT_RUN
+    rows = [
+        (
+            f"{one['partitions']}",
+            f"{one['lanes']}",
+            f"{one['chunks_a_batch']:.2f}",
+            *(f"{one[f'{p}_ms']:,.1f}" for p in ("p50", "p99", "max")),
+        )
+        for one in told
+    ]
+    return table(("partitions", "lanes", "chunks a batch", "p50 ms", "p99", "max"), rows)
+
+
 def floors(found: Found) -> str:
     if "latency" not in found:
         return NOT_RUN
@@ -230,6 +246,7 @@ TABLES: Mapping[str, Callable[[Found], str]] = {
     "workers": workers,
     "latency": latency,
     "floors": floors,
+    "shapes": shapes,
     "breakdown": breakdown,
     "crash": crash,
     "recovery": recovery,

@@ -167,5 +167,5 @@ def test_a_page_of_no_figures_says_so() -> None:
 
     page = report.page({"machine": told})
 
-    assert page.count("Not measured in this run.") == 14
+    assert page.count("Not measured in this run.") == 15
     assert "<!--" not in page
