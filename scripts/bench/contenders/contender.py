@@ -183,12 +183,12 @@ class Processes:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
-        """Start one in the project's root, and return its id."""
+        """Start one beside its log, where what it leaves behind goes away; returns its id."""
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command,
-                cwd=ROOT,
-                env={**os.environ, **environment},
+                cwd=log.parent,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
