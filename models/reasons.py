@@ -49,22 +49,24 @@ class Explainer:
         self, features: Floats, fired: Mask, event: Columns, rows: Ints
     ) -> list[tuple[Reason, ...]]:
         """For some events the rules that fired, then the features that stand out most."""
-        return [reasons for _, reasons in self.explained(features, fired, event, rows)]
+        known = features[rows]
+        explained = self.explained(known, known.tolist(), fired, event, rows)
+        return [reasons for _, reasons in explained]
 
     def explained(
-        self, features: Floats, fired: Mask, event: Columns, rows: Ints
+        self, features: Floats, values: list[list[float]], fired: Mask, event: Columns, rows: Ints
     ) -> list[tuple[tuple[str, ...], tuple[Reason, ...]]]:
         """For some events the names of the rules that fired, and the reasons.
 
         Args:
-            features: Of a whole chunk, `(n_events, n_features)`; NaN is unknown.
-            fired: Which rules fired, `(n_events, n_rules)`.
-            event: The events.
+            features: Of those to explain, `(n_explained, n_features)`; NaN is unknown.
+            values: The same as lists.
+            fired: Which rules fired in the whole chunk, `(n_events, n_rules)`.
+            event: The events of the chunk.
             rows: Places of those to explain, `(n_explained,)`.
         """
-        outstanding = self._outstanding(features[rows])
+        outstanding = self._outstanding(features)
         quotes = self._quoted(fired, event, rows)
-        values = features[rows].tolist()
         explained = zip(rows.tolist(), values, places(fired[rows]), outstanding, strict=True)
         return [
             (

@@ -197,8 +197,10 @@ class Detection:
         """Gives the events that may need an action their reasons and features."""
         if not len(which):
             return
-        explained = self._explainer.explained(judged.features, judged.fired, event, which)
-        known = known_features(self._kernel.names, judged.features[which])
+        features = judged.features[which]
+        rows = features.tolist()
+        explained = self._explainer.explained(features, rows, judged.fired, event, which)
+        known = known_features(self._kernel.names, features, rows)
         for number, (rules, why), values in zip(which.tolist(), explained, known, strict=True):
             made[number] = replace(made[number], rules=rules, reasons=why, features=values)
 
@@ -309,16 +311,23 @@ class Decision:
         await asyncio.gather(*writing)
 
 
-def known_features(names: Sequence[str], features: Floats) -> list[dict[str, float]]:
-    """Rows of features `(n, n_features)`, each as name to value; the unknown are left out."""
+def known_features(
+    names: Sequence[str], features: Floats, values: Sequence[Sequence[float]]
+) -> list[dict[str, float]]:
+    """Rows of features, each as name to value; the unknown are left out.
+
+    Args:
+        features: `(n, n_features)`.
+        values: The same as lists.
+    """
     known: Mask = ~np.isnan(features)
     whole: Mask = np.logical_and.reduce(known, axis=1)
-    rows = zip(features.tolist(), known.tolist(), whole.tolist(), strict=True)
+    rows = zip(values, known.tolist(), whole.tolist(), strict=True)
     return [
-        dict(zip(names, values, strict=True))
+        dict(zip(names, row, strict=True))
         if is_whole
-        else dict(zip(compress(names, which), compress(values, which), strict=True))
-        for values, which, is_whole in rows
+        else dict(zip(compress(names, which), compress(row, which), strict=True))
+        for row, which, is_whole in rows
     ]
 
 

@@ -43,12 +43,16 @@ def run_agent(
         beside: Entered before the group is joined, and left at the end: what goes on meanwhile.
     """
     configure(name)
-    # A chunk is thousands of short-lived objects without cycles: collecting them is wasted work.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    settle_the_collector()
     # Faust's threads make loops of their own: the policy reaches them all.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(_or_leave(name, _run(name, settings, topic, stage, store, beside, port)))
+
+
+def settle_the_collector() -> None:
+    """A chunk is thousands of short-lived objects without cycles: looking for some is wasted."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 async def _or_leave(name: str, running: Coroutine[Any, Any, None]) -> None:
