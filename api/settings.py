@@ -17,7 +17,8 @@ class ApiSettings(BaseSettings):
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         wait_s: For how long a POST waits for its answers before it says 202.
-        publish_s: After so long without Kafka's acknowledgement a POST is answered with 503.
+        publish_s: After so long without Kafka's acknowledgement a POST is answered with 503, a second
+            later at most: the client looks once a second.
         max_events: The most events of one batch.
         max_body_bytes: The most bytes of one request.
         log_level: From which level on the API's own lines are logged.
@@ -31,7 +32,7 @@ class ApiSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
     wait_s: float = Field(default=2.0, ge=0, le=30, validation_alias="CENTINELA_WAIT_S")
-    publish_s: float = Field(default=2.5, gt=0)
+    publish_s: float = Field(default=2.0, gt=0)
     max_events: int = Field(default=1_000, ge=1)
     max_body_bytes: int = Field(default=1 << 20, ge=1)
     log_level: str = "INFO"
