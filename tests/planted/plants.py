@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SIMULATION = "tests/simulation/test_seeds.py::test_every_promise_is_kept[0]"
+SIMULATION = "tests/simulation/test_seeds.py::test_every_promise_is_kept"
 EVERY_PROCESS = "tests/simulation/test_seeds.py::test_a_seed_is_the_same_run_in_every_process"
 WORKER = "tests/unit/stream_agents/test_worker.py::"
 ENGINE = "tests/unit/stream_agents/test_engine.py::"
