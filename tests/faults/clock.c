@@ -1,8 +1,10 @@
 /* A wall clock that a test moves: the seconds in the file named by FAULT_CLOCK are added to it.
-   Preloaded into a process; monotonic clocks are left alone, as in a real step of the clock. */
+   Preloaded into a process; monotonic clocks are left alone, as in a real step of the clock. Waits
+   until a time of the wall clock are ended by the kernel, whose clock stands: they are moved back. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,6 +13,8 @@
 
 static volatile int64_t *offset_s;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
+static int (*real_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+static const int64_t WALL_S = 1000000000; /* no machine has been up for 30 years */
 
 __attribute__((constructor)) static void map(void) {
     const char *name = getenv("FAULT_CLOCK");
@@ -43,4 +47,18 @@ time_t time(time_t *told) {
     if (told)
         *told = now.tv_sec;
     return now.tv_sec;
+}
+
+int pthread_cond_timedwait(
+    pthread_cond_t *restrict condition,
+    pthread_mutex_t *restrict mutex,
+    const struct timespec *restrict until) {
+    if (!real_timedwait)
+        real_timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+    if (!real_timedwait)
+        real_timedwait = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+    struct timespec real = *until;
+    if (offset_s && real.tv_sec > WALL_S)
+        real.tv_sec -= *offset_s;
+    return real_timedwait(condition, mutex, &real);
 }
