@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 
 static volatile int64_t *offset_s;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
-static int (*real_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 static const int64_t WALL_S = 1000000000; /* no machine has been up for 30 years */
 
 __attribute__((constructor)) static void map(void) {
@@ -49,16 +49,30 @@ time_t time(time_t *told) {
     return now.tv_sec;
 }
 
+static struct timespec of_the_kernel(const struct timespec *until) {
+    struct timespec real = *until;
+    if (offset_s && real.tv_sec > WALL_S)
+        real.tv_sec -= *offset_s;
+    return real;
+}
+
 int pthread_cond_timedwait(
     pthread_cond_t *restrict condition,
     pthread_mutex_t *restrict mutex,
     const struct timespec *restrict until) {
-    if (!real_timedwait)
-        real_timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
-    if (!real_timedwait)
-        real_timedwait = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
-    struct timespec real = *until;
-    if (offset_s && real.tv_sec > WALL_S)
-        real.tv_sec -= *offset_s;
-    return real_timedwait(condition, mutex, &real);
+    static int (*wait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+    if (!wait)
+        wait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+    if (!wait)
+        wait = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+    struct timespec real = of_the_kernel(until);
+    return wait(condition, mutex, &real);
+}
+
+int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *until) {
+    static int (*wait)(cnd_t *, mtx_t *, const struct timespec *);
+    if (!wait)
+        wait = dlsym(RTLD_NEXT, "cnd_timedwait");
+    struct timespec real = of_the_kernel(until);
+    return wait(condition, mutex, &real);
 }
