@@ -20,7 +20,6 @@ from models.trees import Trees, depth_of
 
 Values = NDArray[np.float32]
 Operator = Callable[..., Values]
-Step = tuple[Operator, tuple[str, ...], str]
 
 
 class FusedForest:
@@ -101,10 +100,12 @@ def _trees(attributes: Mapping[str, Any]) -> Trees:
     target = root[attributes["target_treeids"]] + np.array(attributes["target_nodeids"])
     weight[target] = attributes["target_weights"]
     links = child.ravel().astype(np.uint32)
+    feature = np.array(attributes["nodes_featureids"], np.uint32)
     return Trees(
+        int(feature.max()) + 1,
         root,
         depth_of(root, links),
-        np.array(attributes["nodes_featureids"], np.uint32),
+        feature,
         np.array(attributes["nodes_values"], np.float32),
         links,
         weight,

@@ -18,6 +18,7 @@ class Trees:
     """Trees of binary splits, node by node in flat arrays.
 
     Args:
+        width: How many values a row must have for all that the nodes look at.
         root: Each tree's first node, `(n_trees,)`.
         depth: Splits from there to its deepest leaf, `(n_trees,)`.
         feature: Which value of a row a node looks at, `(n_nodes,)`.
@@ -26,6 +27,7 @@ class Trees:
         weight: What a leaf adds, `(n_nodes,)`; sums of it are exact, so their order is nothing.
     """
 
+    width: int
     root: Ids
     depth: Ids
     feature: Ids
@@ -39,7 +41,7 @@ class Trees:
         Raises:
             ValueError: A row has not the values that the trees look at.
         """
-        if rows.shape[1] <= self.feature.max():
+        if rows.shape[1] < self.width:
             raise ValueError(f"rows of {rows.shape[1]} values, and the trees see more")
         total = np.zeros(len(rows), np.float32)
         shape = self.root, self.depth, self.feature, self.threshold, self.child, self.weight
