@@ -22,6 +22,8 @@ BATCH = re.compile(rb'"batch_id": ?"([^"]+)"')
 HEADERS = f"Host: bench\r\nContent-Type: application/x-ndjson\r\nPrefer: wait={TIMEOUT_S:.0f}\r\n"
 KEPT = 600
 """Of an answer: its summary stands at the beginning."""
+IDLE_S = 2.0
+"""A connection that rested longer is not used again: the server may be about to close it."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,9 @@ class Connections:
 
     host: str
     port: int
-    _idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=deque)
+    _idle: deque[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = field(
+        default_factory=deque
+    )
 
     async def post(self, path: str, body: bytes, answer: Answer) -> None:
         try:
@@ -97,8 +101,10 @@ class Connections:
             answer.answered_s = time.time()
 
     async def _post(self, path: str, body: bytes, answer: Answer) -> None:
+        while self._idle and self._idle[0][0] < time.time() - IDLE_S:
+            self._idle.popleft()[2].close()
         if self._idle:
-            reader, writer = self._idle.pop()
+            _, reader, writer = self._idle.pop()
         else:
             reader, writer = await asyncio.open_connection(self.host, self.port, limit=2**24)
         try:
@@ -114,10 +120,10 @@ class Connections:
         answer.answered_s = time.time()
         answer.status = int(told[9:12])
         answer.take(content[:KEPT])
-        self._idle.append((reader, writer))
+        self._idle.append((answer.answered_s, reader, writer))
 
     def close(self) -> None:
-        for _, writer in self._idle:
+        for *_, writer in self._idle:
             writer.close()
 
 
