@@ -24,7 +24,7 @@ from models.artifacts import Champion, champion_of
 from models.catalog import PACKS
 from models.errors import Unavailable
 from models.pack import DomainPack
-from producer.publisher import Publisher
+from producer.async_publisher import AsyncPublisher
 from producer.records import decisions_topic, events_topic
 from producer.retained import KafkaRetained
 from producer.settings import Connections
@@ -48,7 +48,7 @@ log = structlog.get_logger("api")
 
 def build(settings: ApiSettings, connections: Connections) -> FastAPI:
     """The application as the process runs it; it connects when it starts to serve."""
-    publisher = Publisher(connections.kafka, delivery_timeout_s=settings.publish_s)
+    publisher = AsyncPublisher(connections.kafka, timeout_s=settings.publish_s)
     replies = RedisReplies(connections.redis, uuid4().hex)
     states = connected(connections.redis, READ_RETRIES)
     stores = {
@@ -76,7 +76,7 @@ def build(settings: ApiSettings, connections: Connections) -> FastAPI:
     @asynccontextmanager
     async def serving(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(asyncio.to_thread, publisher.close)
+            stack.push_async_callback(publisher.aclose)
             stack.push_async_callback(states.aclose)
             for close in closing:
                 stack.push_async_callback(close)

@@ -5,10 +5,9 @@ librdkafka sends in its own threads; one daemon thread of ours serves the delive
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from threading import Event, Thread
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -99,8 +98,6 @@ class Publisher:
             It may have been written all the same: send again only under the same event ids.
         compression: As Kafka names it: `none`, `zstd`.
         largest_bytes: Of a record, compressed.
-        gapless: No record is ever given up on, so that none stands in a partition while one sent
-            before it does not. Whoever sends bounds the wait, and ends with the process.
     """
 
     def __init__(
@@ -111,7 +108,6 @@ class Publisher:
         delivery_timeout_s: float = 10,
         compression: str = "none",
         largest_bytes: int = 1_000_000,
-        gapless: bool = False,
     ) -> None:
         self._kafka = kafka
         self._timeout_s = delivery_timeout_s
@@ -121,9 +117,7 @@ class Publisher:
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": linger_ms,
-                # A time-out drops a record alone: what was sent after it may still be written.
-                "delivery.timeout.ms": 0 if gapless else int(delivery_timeout_s * 1_000),
-                "enable.gapless.guarantee": gapless,
+                "delivery.timeout.ms": int(delivery_timeout_s * 1_000),
                 "queue.buffering.max.messages": _QUEUED_RECORDS,
                 "queue.buffering.max.kbytes": max(_QUEUED_KIB, 64 * largest_bytes // 1024),
                 "message.max.bytes": largest_bytes,
@@ -144,40 +138,6 @@ class Publisher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    async def send(self, records: Sequence[OutRecord]) -> None:
-        """Send all and wait until each is acknowledged; never blocks the loop.
-
-        Raises:
-            Unavailable: The queue is full, or a record was not acknowledged in time.
-        """
-        loop = asyncio.get_running_loop()
-        acknowledged: asyncio.Future[None] = loop.create_future()
-        open_records = len(records)
-
-        def settle(error: KafkaError | None) -> None:
-            if acknowledged.done():
-                return
-            if error is not None:
-                acknowledged.set_exception(self.fault(error))
-            else:
-                acknowledged.set_result(None)
-
-        def delivered(error: KafkaError | None, _: Message) -> None:
-            # Called by one thread alone: the loop is only woken by the last, or by an error.
-            nonlocal open_records
-            open_records -= 1
-            if (error is not None or open_records == 0) and not loop.is_closed():
-                loop.call_soon_threadsafe(settle, error)
-
-        try:
-            for record in records:
-                self._produce_or_refuse(record, delivered)
-        except Unavailable:
-            acknowledged.cancel()
-            raise
-        if records:
-            await acknowledged
 
     def put(self, record: OutRecord, delivered: Delivered) -> None:
         """Hand over one record; blocks while the queue is full.
@@ -216,12 +176,6 @@ class Publisher:
             self.flush(self._timeout_s)
             self._closing.set()
             self._reports.join(timeout=1)
-
-    def _produce_or_refuse(self, record: OutRecord, delivered: Delivered) -> None:
-        try:
-            self._produce(record, delivered)
-        except BufferError:
-            raise self._refused() from None
 
     def _produce(self, record: OutRecord, delivered: Delivered) -> None:
         try:

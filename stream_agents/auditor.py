@@ -20,7 +20,7 @@ from models.artifacts import champion_of
 from models.catalog import pack_named
 from models.errors import DetectionError, Unavailable
 from models.pack import DomainPack
-from producer.publisher import Publisher
+from producer.async_publisher import AsyncPublisher
 from producer.topics import ensure_topics
 from stream_agents.audit_metrics import AuditMetrics
 from stream_agents.audit_sources import fences_of, topics_of
@@ -112,22 +112,22 @@ async def run(settings: AuditorSettings) -> None:
         with suppress(Unavailable):  # then it is forgotten in a day
             await answered(results.unlink(f"result:{batch}"), "an answer cannot be forgotten")
 
-    with Publisher(settings.kafka) as publisher:
-        async with (
-            aclosing(results),
-            RedisReplies(settings.redis, f"auditor-{uuid4().hex}") as replies,
-        ):
-            canaries = Canaries(pack, settings.partitions, publisher, replies, metrics, forgotten)
-            looks = [
-                every(settings.canary_every_s if is_canaried else 0, canaries.round),
-                every(settings.parity_every_s, lambda: asyncio.to_thread(auditor.sample)),
-                every(settings.audit_every_s, lambda: asyncio.to_thread(auditor.count)),
-            ]
-            async with asyncio.TaskGroup() as tasks:
-                going_on = [tasks.create_task(look) for look in looks]
-                await stopping.wait()
-                for look in going_on:
-                    look.cancel()
+    async with (
+        aclosing(AsyncPublisher(settings.kafka)) as publisher,
+        aclosing(results),
+        RedisReplies(settings.redis, f"auditor-{uuid4().hex}") as replies,
+    ):
+        canaries = Canaries(pack, settings.partitions, publisher, replies, metrics, forgotten)
+        looks = [
+            every(settings.canary_every_s if is_canaried else 0, canaries.round),
+            every(settings.parity_every_s, lambda: asyncio.to_thread(auditor.sample)),
+            every(settings.audit_every_s, lambda: asyncio.to_thread(auditor.count)),
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            going_on = [tasks.create_task(look) for look in looks]
+            await stopping.wait()
+            for look in going_on:
+                look.cancel()
 
 
 def main() -> None:

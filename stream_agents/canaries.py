@@ -34,7 +34,7 @@ TAKEN = msgspec.json.Decoder(ActionTaken)
 
 
 class Sender(Protocol):
-    """What puts records into the log; `producer.publisher.Publisher` is one."""
+    """What puts records into the log; `AsyncPublisher` is one."""
 
     async def send(self, records: Sequence[OutRecord]) -> None:
         """Returns when all are acknowledged; raises `Unavailable`."""

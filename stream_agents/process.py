@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 from uuid import uuid4
 
@@ -84,14 +84,10 @@ async def _run(
     limits = Limits(settings.cached_entities, settings.seen_ids, settings.deadline_s)
     ensure_topics(settings.kafka, settings.pack, settings.partitions)
     epoch = topic_id(settings.kafka, topic)
-    with agent_publisher(settings.kafka) as publisher:
-        transport = FaustLog(app, topic, settings.kafka, publisher, settings.deadline_s)
-        writer = uuid4().hex[:12]
-        workers = [
-            Worker(stage, store, transport, epoch, metrics, limits, writer)
-            for _ in range(settings.lanes)
-        ]
-        rim = Rim(app, topic, workers, metrics, settings)
+    async with aclosing(agent_publisher(settings.kafka, settings.deadline_s)) as publisher:
+        transport = FaustLog(app, topic, settings.kafka, publisher)
+        worker = Worker(stage, store, transport, epoch, metrics, limits, uuid4().hex[:12])
+        rim = Rim(app, topic, worker, metrics, settings)
         serve(settings.status_host, port, metrics.registry, lambda: rim.is_assigned)
         async with beside:
             await rim.run()

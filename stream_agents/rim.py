@@ -21,10 +21,10 @@ from faust.types import TP
 from mode.services import WaitResults
 
 from models.errors import Unavailable
-from producer.publisher import Publisher
+from producer.async_publisher import AsyncPublisher
 from producer.records import OutRecord
 from producer.topics import OUTCOME_BYTES, end_offsets, next_offset, topic_id
-from stream_agents.lane import Lane
+from stream_agents.lane import Lanes
 from stream_agents.liveness import TopicReplaced, watch
 from stream_agents.metrics import StageMetrics
 from stream_agents.settings import AgentSettings
@@ -58,34 +58,28 @@ def build_app(name: str, settings: AgentSettings) -> faust.App:
     )
 
 
-def agent_publisher(kafka: str) -> Publisher:
-    """What an agent writes with: outcomes may be large, and are much alike."""
-    return Publisher(kafka, compression="zstd", largest_bytes=2 * OUTCOME_BYTES, gapless=True)
-
-
-class FaustLog:
-    """The worker's log: read through a Faust app, written by a client that works in C.
+def agent_publisher(kafka: str, deadline_s: float) -> AsyncPublisher:
+    """What an agent writes with: outcomes may be large, and are much alike.
 
     Args:
         deadline_s: For one emit. Not below the worker's own, which would send the same again.
     """
+    return AsyncPublisher(
+        kafka, timeout_s=deadline_s, compression="zstd", largest_bytes=2 * OUTCOME_BYTES
+    )
 
-    def __init__(
-        self, app: faust.App, topic: str, kafka: str, publisher: Publisher, deadline_s: float
-    ) -> None:
+
+class FaustLog:
+    """The worker's log: read through a Faust app, written by a client of its own."""
+
+    def __init__(self, app: faust.App, topic: str, kafka: str, publisher: AsyncPublisher) -> None:
         self._app = app
         self._topic = topic
         self._kafka = kafka
         self._publisher = publisher
-        self._deadline_s = deadline_s
 
     async def emit(self, records: Sequence[OutRecord]) -> None:
-        # One wait as long as the worker's deadline: sent again, they would stand behind themselves.
-        try:
-            await asyncio.wait_for(self._publisher.send(records), self._deadline_s)
-        except TimeoutError:
-            waited = f"{self._deadline_s:g} s"
-            raise Unavailable(f"Kafka at {self._kafka}: no answer within {waited}") from None
+        await self._publisher.send(records)
 
     async def seek(self, offsets: Mapping[int, int]) -> None:
         for partition, offset in offsets.items():
@@ -98,26 +92,20 @@ class FaustLog:
 
 
 class Rim:
-    """Runs workers in one Faust app until it is told to stop.
-
-    Args:
-        workers: Partitions are dealt to them in turn, one lane each.
-    """
+    """Runs a worker in a Faust app until it is told to stop."""
 
     def __init__(
         self,
         app: faust.App,
         topic: str,
-        workers: Sequence[Worker],
+        worker: Worker,
         metrics: StageMetrics,
         settings: AgentSettings,
     ) -> None:
         self._app = app
         self._topic = topic
-        self._workers = workers
-        self._lanes = [
-            Lane(worker, settings.take_records, settings.take_bytes) for worker in workers
-        ]
+        self._worker = worker
+        self._lanes = Lanes(worker, settings.lanes, settings.take_records, settings.take_bytes)
         self._metrics = metrics
         self._settings = settings
         self._assigning = asyncio.Lock()
@@ -152,11 +140,10 @@ class Rim:
     def stop(self) -> None:
         """Takes no more: `run` returns once what is in hand is committed."""
         self._stopping.set()
-        for lane in self._lanes:
-            lane.stop()
+        self._lanes.stop()
 
     async def _work_until_told(self) -> None:
-        working = asyncio.create_task(self._work())
+        working = asyncio.create_task(self._lanes.run())
         stopping = asyncio.create_task(self._stopping.wait())
         crashed = asyncio.create_task(self._app.wait_until_stopped())
         tasks: set[asyncio.Task[Any]] = {working, stopping, crashed}
@@ -167,19 +154,12 @@ class Rim:
             raise Unavailable("faust has crashed") from self._app.crash_reason
         await working
 
-    async def _work(self) -> None:
-        # The first error ends all: what is not committed is done again by the next owner.
-        await asyncio.gather(*(lane.run() for lane in self._lanes))
-
     async def assigned(self, assignment: set[TP]) -> dict[TP, int]:
         """Where to read each partition from; called on every assignment, before any record."""
         mine = [tp.partition for tp in assignment if tp.topic == self._topic]
-        following: dict[int, int] = {}
         # Faust goes on to the next assignment without waiting for what it asked of the one before.
         async with self._assigning:
-            for number, lane in enumerate(self._lanes):
-                own = [partition for partition in mine if self._lane(partition) == number]
-                following |= await lane.assigned(own)
+            following = await self._lanes.assigned(mine)
         self.is_assigned = True
         log.info("assigned", topic=self._topic, offsets=following)
         return {TP(self._topic, partition): offset for partition, offset in following.items()}
@@ -189,25 +169,19 @@ class Rim:
         if not any(assignment):
             await self.assigned(set())
 
-    def _lane(self, partition: int) -> int:
-        return partition % len(self._lanes)
-
     async def _fetch(self, stream: faust.StreamT[bytes]) -> None:
         # The one loop that acknowledges nothing on its own, whatever is raised around it.
         async for event in stream.noack().events():  # type: ignore[attr-defined]  # typed too narrowly
-            await self._lanes[self._lane(event.message.partition)].inbox.put(event)
-
-    def _offsets(self) -> dict[int, int]:
-        return {p: offset for lane in self._lanes for p, offset in lane.offsets.items()}
+            await self._lanes.put(event)
 
     def _ends(self) -> dict[int, int]:
-        if topic_id(self._settings.kafka, self._topic) != self._workers[0].epoch:
+        if topic_id(self._settings.kafka, self._topic) != self._worker.epoch:
             raise TopicReplaced(self._topic)
         return end_offsets(self._settings.kafka, self._topic)
 
     def _watch(self) -> None:
         watch(
-            self._offsets,
+            lambda: self._lanes.offsets,
             self._ends,
             self._metrics,
             self._settings.stalled_s,

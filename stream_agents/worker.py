@@ -148,31 +148,40 @@ class Worker:
             self._held.pop(partition, None)
             self._metrics.left(partition)
 
-    async def process(self, records: Sequence[Record]) -> None:
-        """Folds what has queued up, commits the chunk before it, and emits the outcomes."""
+    async def process(
+        self, records: Sequence[Record], within: Collection[int] | None = None
+    ) -> None:
+        """Folds what has queued up, commits the chunk before it, and emits the outcomes.
+
+        Args:
+            within: The partitions that this call may touch, none of them another's that goes on
+                at the same time; None for all.
+        """
+        within = self._held.keys() if within is None else within
         try:
-            await self._process(records)
+            await self._process(records, within)
         except _BreaksOurCode:
             # How the log is cut changes no outcome: lines are tried within one record alone.
             for record in sorted(records, key=lambda record: (record.partition, record.offset)):
-                await self._process([record])
+                await self._process([record], within)
 
-    async def _process(self, records: Sequence[Record]) -> None:
+    async def _process(self, records: Sequence[Record], within: Collection[int]) -> None:
         wanted = await self._in_order(records)
         while wanted:
             with self._metrics.step("decode"):
                 chunk, poisoned = self._decode(wanted)
-            lost = await self._exchange(self._missing(wanted, chunk))
+            lost = await self._exchange(self._missing(wanted, chunk), within)
             if not lost:
                 lost = await self._fold_and_emit(wanted, chunk, poisoned)
             if not lost:
                 return
             wanted = [record for record in wanted if record.partition not in lost]
 
-    async def settle(self) -> None:
+    async def settle(self, within: Collection[int] | None = None) -> None:
         """Commits the last chunk alone; for when nothing more has queued."""
-        if self.has_uncommitted:
-            await self._exchange({})
+        within = self._held.keys() if within is None else within
+        if any(held.pending for partition, held in self._held.items() if partition in within):
+            await self._exchange({}, within)
 
     async def _load(self, partition: int) -> Holding:
         stored, ring = await self._reliably(lambda: self._store.load(partition))
@@ -265,9 +274,12 @@ class Worker:
             missing[partition] = [entity for entity in entities if entity not in cache]
         return missing
 
-    async def _exchange(self, read: Mapping[int, Sequence[str]]) -> set[int]:
+    async def _exchange(
+        self, read: Mapping[int, Sequence[str]], within: Collection[int]
+    ) -> set[int]:
         """Commits what is pending and reads; returns the partitions lost to another worker."""
-        asking = {p: held for p, held in self._held.items() if held.pending or p in read}
+        mine = {p: held for p, held in self._held.items() if p in within}
+        asking = {p: held for p, held in mine.items() if held.pending or p in read}
         turns = [Turn(p, held.pending, read.get(p, ())) for p, held in asking.items()]
         with self._metrics.step("store"):
             replies = await self._reliably(lambda: self._store.exchange(turns))

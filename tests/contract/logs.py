@@ -82,7 +82,9 @@ class Reader(Worker):
         self.is_assigned.set()
         return dict.fromkeys(partitions, 0)
 
-    async def process(self, records: Sequence[Record]) -> None:
+    async def process(
+        self, records: Sequence[Record], within: Collection[int] | None = None
+    ) -> None:
         self.records += records
         self.arrived.set()
 
@@ -94,10 +96,10 @@ class OnKafka:
         self._kafka = kafka
         settings = AgentSettings(kafka=kafka, stalled_s=NEVER_S)
         self._app = app = build_app(topic, settings)
-        self._publisher = agent_publisher(kafka)
-        self.log = FaustLog(app, topic, kafka, self._publisher, EMIT_WITHIN_S)
+        self._publisher = agent_publisher(kafka, EMIT_WITHIN_S)
+        self.log = FaustLog(app, topic, kafka, self._publisher)
         self.reader = Reader(self.log, topic_id(kafka, topic))
-        self.rim = Rim(app, topic, [self.reader], StageMetrics("test", "reader"), settings)
+        self.rim = Rim(app, topic, self.reader, StageMetrics("test", "reader"), settings)
 
     async def read(self, count: int) -> list[Record]:
         async with asyncio.timeout(WITHIN_S):
@@ -126,7 +128,7 @@ class OnKafka:
         finally:
             self.ended.set()
             await self._app.stop()
-            self._publisher.close()
+            await self._publisher.aclose()
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from dataclasses import replace
 
@@ -37,7 +36,8 @@ def publish(kafka: str, pack: DomainPack) -> None:
     events = [event for event, _ in pack.simulate(SEED, EVENTS)]
     lines = ((event.event_id, pack.entity(event), encode(event)) for event in events)
     with Publisher(kafka) as publisher:
-        asyncio.run(publisher.send(records_of(pack.name, lines, PARTITIONS)))
+        for record in records_of(pack.name, lines, PARTITIONS):
+            publisher.put(record, lambda error, message: None)
 
 
 def test_a_topic_gives_the_events_and_features_that_were_published(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import os
@@ -12,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -23,6 +23,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from typer.testing import CliRunner, Result
 
 from models.errors import InvalidSource, Unavailable
+from producer.async_publisher import AsyncPublisher
 from producer.partitioning import partition_of
 from producer.publisher import Publisher, records_of
 from producer.records import DEAD_LETTER, OutRecord, actions_topic, events_topic
@@ -339,7 +340,8 @@ def test_a_topic_made_again_has_another_id(stack: Stack, pack: str) -> None:
 def test_the_next_offset_is_the_records_or_the_end(stack: Stack, pack: str) -> None:
     record = OutRecord(events_topic(pack), 1, b"{}")
     with Publisher(stack.kafka) as publisher:
-        asyncio.run(publisher.send([record, record]))
+        publisher.put(record, lambda error, message: None)
+        publisher.put(record, lambda error, message: None)
 
     assert end_offsets(stack.kafka, events_topic(pack)) == {0: 0, 1: 2, 2: 0}
     assert [next_offset(stack.kafka, events_topic(pack), 1, at) for at in (0, 1, 2)] == [0, 1, 2]
@@ -359,7 +361,7 @@ def test_the_java_clients_partitioner_agrees(stack: Stack, pack: str) -> None:
 
 async def test_send_returns_when_kafka_has_acknowledged(stack: Stack, pack: str) -> None:
     events = [(f"id-{n}", f"client-{n}", b'{"n":%d}' % n) for n in range(1_000)]
-    with Publisher(stack.kafka) as publisher:
+    async with aclosing(AsyncPublisher(stack.kafka)) as publisher:
         await publisher.send(records_of(pack, events, PARTITIONS, batch="b", reply="me"))
 
     records = list(read_all(stack.kafka, events_topic(pack)))
@@ -370,11 +372,9 @@ async def test_send_returns_when_kafka_has_acknowledged(stack: Stack, pack: str)
 
 
 async def test_send_without_a_broker_says_where_it_looked() -> None:
-    publisher = Publisher("127.0.0.1:9", delivery_timeout_s=1)
-
-    with pytest.raises(Unavailable, match="Kafka at 127.0.0.1:9: no answer within 1 s"):
-        await publisher.send([OutRecord("events.access", 0, b"{}")])
-    publisher.close()
+    async with aclosing(AsyncPublisher("127.0.0.1:9", timeout_s=1)) as publisher:
+        with pytest.raises(Unavailable, match="Kafka at 127.0.0.1:9: "):
+            await publisher.send([OutRecord("events.access", 0, b"{}")])
 
 
 def _made_again(kafka: str, pack: str) -> bool:

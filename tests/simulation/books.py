@@ -125,14 +125,13 @@ class Books:
         """A worker's copy is the stored state as long as the stored fence is the one it left."""
         store = self._world.redis.stores["ingestion"]
         for process in self._world.processes["ingestion"]:
-            for worker in process.workers:
-                held = worker._held.get(partition)
-                if held is None or held.stored != store.memory.fences.get(partition, b""):
-                    continue
-                for entity, state in held.cache.items():
-                    stored = store.memory.states.get((partition, entity), b"")
-                    if stored and state != stored:
-                        yield f"{where}: {process.name} holds another state of {entity}"
+            held = process.worker._held.get(partition)
+            if held is None or held.stored != store.memory.fences.get(partition, b""):
+                continue
+            for entity, state in held.cache.items():
+                stored = store.memory.states.get((partition, entity), b"")
+                if stored and state != stored:
+                    yield f"{where}: {process.name} holds another state of {entity}"
 
     def _standings(
         self, where: str, partition: int, stored: Fence, fold: DecisionFold

@@ -88,8 +88,8 @@ class StubStream:
 
 
 @cache
-def settings(take_records: int) -> AgentSettings:
-    return AgentSettings(take_records=take_records)
+def settings(take_records: int, lanes: int) -> AgentSettings:
+    return AgentSettings(take_records=take_records, lanes=lanes)
 
 
 class Process:
@@ -114,14 +114,11 @@ class Process:
         )
         watched = WatchedStage(self, world.stage_of(self))
         metrics = world.metrics[stage]
-        self.workers = [
-            Worker(watched, self.store, self.log, self.epoch, metrics, limits, name)
-            for _ in range(draw.choice((1, 2)))
-        ]
-        take = settings(draw.choice((1, 3, 8, 32)))
+        self.worker = Worker(watched, self.store, self.log, self.epoch, metrics, limits, name)
+        lanes, take_records = draw.choice((1, 2)), draw.choice((1, 3, 8, 32))
         self._app = StubApp()
         app = cast(faust.App, self._app)
-        self.rim = Rim(app, self.topic, self.workers, metrics, take)
+        self.rim = Rim(app, self.topic, self.worker, metrics, settings(take_records, lanes))
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted: list[int] = []
         self._asked = self._done = 0
@@ -190,7 +187,7 @@ class Process:
             self.world.died(self)
 
     async def _work(self) -> None:
-        await self.rim._work()
+        await self.rim._lanes.run()
         self.world.note(self.name, "has stopped")
         self.world.left(self)
 

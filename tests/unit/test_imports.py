@@ -27,6 +27,7 @@ CLIENTS = {
     "psycopg": ("stream_agents/postgres.py",),
     "redis": ("feature_store/online.py", "stream_agents/results.py", "scripts/bench/"),
     "confluent_kafka": ("producer/", "scripts/bench/"),
+    "aiokafka": ("producer/async_publisher.py", "stream_agents/rim.py"),
 }
 """The only files that may import each server's client library."""
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import InvalidEvent, Unavailable
+from models.errors import InvalidEvent
 from producer.partitioning import partition_of
 from producer.publisher import (
     BYTES_PER_RECORD,
     EVENTS_PER_RECORD,
     OutRecord,
-    Publisher,
     records_of,
 )
 
@@ -71,27 +68,3 @@ def test_a_record_of_no_batch_has_no_part() -> None:
 def test_a_line_that_fits_no_record_is_refused() -> None:
     with pytest.raises(InvalidEvent, match=f"event big: must be <= {BYTES_PER_RECORD} bytes"):
         records_of("access", [("big", "a", b"x" * (BYTES_PER_RECORD + 1))], 4)
-
-
-NOWHERE = "127.0.0.1:1"
-RECORD = OutRecord("events.access", 0, b"x")
-
-
-async def test_a_record_that_is_not_acknowledged_in_time_is_given_up_on() -> None:
-    with (
-        Publisher(NOWHERE, delivery_timeout_s=0.2) as publisher,
-        pytest.raises(Unavailable, match=r"no answer within 0\.2 s"),
-    ):
-        await publisher.send([RECORD])
-
-
-async def test_a_gapless_publisher_gives_up_on_no_record() -> None:
-    # One given up on would miss where those sent after it stand.
-    publisher = Publisher(NOWHERE, delivery_timeout_s=0.2, gapless=True)
-    sending = asyncio.create_task(publisher.send([RECORD]))
-
-    done, _ = await asyncio.wait({sending}, timeout=2.5)
-
-    assert not done
-    sending.cancel()
-    publisher.close()

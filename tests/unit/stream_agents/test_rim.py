@@ -66,55 +66,41 @@ async def test_a_take_is_what_has_queued_up_in_order() -> None:
     inbox, events = Inbox(10), [event(offset) for offset in range(5)]
     await put_all(inbox, events)
 
-    assert await inbox.take(3) == events[:3]
-    assert await inbox.take(3) == events[3:]
+    assert inbox.take(3) == events[:3]
+    assert inbox.take(3) == events[3:]
     assert len(inbox) == 0
 
 
-async def test_a_take_waits_for_one_event_and_not_for_more() -> None:
+async def test_an_inbox_tells_of_its_first_event() -> None:
     inbox, first = Inbox(10), event(0)
-    taking = asyncio.create_task(inbox.take(3))
+    waiting = asyncio.create_task(inbox.filled())
     await settled()
-    assert not taking.done()
+    assert not waiting.done()
 
     await inbox.put(first)
 
-    assert await taking == [first]
-
-
-async def test_a_take_is_all_that_is_being_handed_over() -> None:
-    inbox, events = Inbox(10), [event(offset) for offset in range(6)]
-
-    async def hand_over() -> None:
-        for each in events:
-            await inbox.put(each)
-            await asyncio.sleep(0)
-
-    taking = asyncio.create_task(inbox.take(5))
-    await hand_over()
-
-    assert await taking == events[:5]
-    assert await inbox.take(5) == events[5:]
+    await waiting
+    assert inbox.take(3) == [first]
 
 
 async def test_a_take_is_bounded_by_bytes_as_well_but_holds_at_least_one_event() -> None:
     inbox, events = Inbox(10), [event(offset, b"a" * 100) for offset in range(5)]
     await put_all(inbox, events)
 
-    assert await inbox.take(9, 1) == events[:1]
-    assert await inbox.take(9, 150) == events[1:3]
-    assert await inbox.take(9, 200) == events[3:]
+    assert inbox.take(9, 1) == events[:1]
+    assert inbox.take(9, 150) == events[1:3]
+    assert inbox.take(9, 200) == events[3:]
 
 
 async def test_an_inbox_is_full_by_bytes_as_well() -> None:
     inbox, events = Inbox(10, 200), [event(offset, b"a" * 100) for offset in range(3)]
     putting = asyncio.create_task(put_all(inbox, events))
     await settled()
-    assert len(inbox) == 2
+    assert (len(inbox), inbox.weight) == (2, 200)
 
-    assert await inbox.take(9) == events[:2]
+    assert inbox.take(9) == events[:2]
     await putting
-    assert await inbox.take(9) == events[2:]
+    assert inbox.take(9) == events[2:]
 
 
 async def test_a_full_inbox_holds_its_sender_until_it_is_half_empty() -> None:
@@ -123,24 +109,14 @@ async def test_a_full_inbox_holds_its_sender_until_it_is_half_empty() -> None:
     await settled()
     assert len(inbox) == 4
 
-    await inbox.take(2)
+    inbox.take(2)
     await settled()
     assert not putting.done()
-    await inbox.take(1)
+    inbox.take(1)
     await settled()
 
     assert putting.done()
-    assert await inbox.take(9) == events[3:]
-
-
-async def test_a_take_that_is_given_up_takes_nothing() -> None:
-    inbox, first = Inbox(4), event(0)
-    taking = asyncio.create_task(inbox.take(3))
-    await settled()
-    taking.cancel()
-    await inbox.put(first)
-
-    assert await inbox.take(3) == [first]
+    assert inbox.take(9) == events[3:]
 
 
 async def test_a_cleared_inbox_is_empty_and_lets_its_sender_go_on() -> None:
@@ -151,7 +127,7 @@ async def test_a_cleared_inbox_is_empty_and_lets_its_sender_go_on() -> None:
     inbox.clear()
     await putting
 
-    assert await inbox.take(9) == [last]
+    assert inbox.take(9) == [last]
 
 
 class WatchedStore(MemoryStore):
@@ -162,6 +138,7 @@ class WatchedStore(MemoryStore):
         self.acked_too_early: list[int] = []
         self.is_away = False
         self.held_up: dict[int, asyncio.Event] = {}
+        self.exchanged: list[set[int]] = []
         self.is_loading = asyncio.Event()
         self.is_loading.set()
         self._acked = acked
@@ -185,31 +162,33 @@ class WatchedStore(MemoryStore):
         for turn in turns:
             if turn.partition in self.held_up:
                 await self.held_up[turn.partition].wait()
+        self.exchanged.append({turn.partition for turn in turns})
         return await super().exchange(turns)
 
 
 class Agent:
-    """A rim with its workers on stores in memory, fed by hand instead of by Faust."""
+    """A rim with its worker on a store in memory, fed by hand instead of by Faust."""
 
     def __init__(self, lanes: int = 1) -> None:
         self.acked: list[int] = []
         self.store = WatchedStore(self.acked)
         self.broker = MemoryBroker(lambda: 0)
         self.broker.create("out", lanes)
-        metrics, settings = StageMetrics("test", "rim"), AgentSettings(take_records=TAKE)
+        metrics = StageMetrics("test", "rim")
+        settings = AgentSettings(take_records=TAKE, lanes=lanes)
         log = MemoryLog(self.broker, "in")
         stage, limits = CountingStage("out"), Limits(seen_ids=64, deadline_s=0.0)
-        workers = [Worker(stage, self.store, log, "epoch", metrics, limits) for _ in range(lanes)]
-        self.worker = workers[0]
+        self.worker = Worker(stage, self.store, log, "epoch", metrics, limits)
         app = build_app("test", settings)
-        self.rim = Rim(app, "in", workers, metrics, settings)
+        self.rim = Rim(app, "in", self.worker, metrics, settings)
 
     async def fetch(self, *offsets: int, value: bytes | None = b"a", partition: int = 0) -> None:
         fetched = [event(offset, value, self.acked, partition) for offset in offsets]
-        await put_all(self.rim._lanes[self.rim._lane(partition)].inbox, fetched)
+        for each in fetched:
+            await self.rim._lanes.put(each)
 
     def work(self) -> asyncio.Task[None]:
-        return asyncio.create_task(self.rim._work())
+        return asyncio.create_task(self.rim._lanes.run())
 
     async def stop(self, working: asyncio.Task[None]) -> None:
         self.rim.stop()
@@ -253,7 +232,7 @@ async def test_a_stop_takes_no_more_and_commits_what_is_in_hand(agent: Agent) ->
     await agent.fetch(*range(2 * TAKE))
     agent.rim.stop()
 
-    await agent.rim._work()
+    await agent.rim._lanes.run()
 
     assert agent.acked == list(range(agent.store.offset + 1))
     assert len(agent.emitted) == len(agent.acked)
@@ -264,7 +243,7 @@ async def test_an_error_ends_the_work_with_nothing_acknowledged(agent: Agent) ->
     await agent.fetch(0)
 
     with pytest.raises(StoreUnavailable):
-        await agent.rim._work()
+        await agent.rim._lanes.run()
     assert agent.acked == []
 
 
@@ -342,18 +321,77 @@ async def test_a_tombstone_is_a_record_without_lines(agent: Agent) -> None:
     assert agent.emitted == [b""]
 
 
-async def test_a_lane_goes_on_while_another_waits() -> None:
+@pytest.fixture
+async def laned() -> AsyncIterator[Agent]:
     agent = Agent(lanes=2)
     await agent.rim.assigned({TP("in", 0), TP("in", 1)})
-    agent.store.held_up = {1: asyncio.Event()}
-    working = agent.work()
-    await agent.fetch(0, partition=1)
-    await agent.fetch(0, partition=0)
-    await settled()
-    assert (agent.store.offset_of(0), agent.store.offset_of(1)) == (0, -1)
+    yield agent
+    agent.rim.stop()
 
-    agent.store.held_up[1].set()
+
+async def test_a_lane_goes_on_while_another_waits(laned: Agent) -> None:
+    laned.store.held_up = {1: asyncio.Event()}
+    working = laned.work()
+    await laned.fetch(0, partition=1)
+    await settled()
+    await laned.fetch(0, partition=0)
+    await settled()
+    assert (laned.store.offset_of(0), laned.store.offset_of(1)) == (0, -1)
+
+    laned.store.held_up[1].set()
     await settled()
 
-    assert (agent.store.offset_of(0), agent.store.offset_of(1)) == (0, 0)
-    await agent.stop(working)
+    assert (laned.store.offset_of(0), laned.store.offset_of(1)) == (0, 0)
+    await laned.stop(working)
+
+
+async def test_what_little_waits_for_an_idle_lane_is_taken_along(laned: Agent) -> None:
+    working = laned.work()
+    await laned.fetch(0, partition=0)
+    await laned.fetch(0, partition=1)
+    await settled()
+
+    # One exchange reads for both and one commits both.
+    assert laned.store.exchanged == [{0, 1}, {0, 1}]
+    assert (laned.store.offset_of(0), laned.store.offset_of(1)) == (0, 0)
+    await laned.stop(working)
+
+
+async def test_what_fits_no_chunk_is_left_to_its_lane(laned: Agent) -> None:
+    await laned.fetch(*range(TAKE), partition=0)
+    await laned.fetch(*range(TAKE), partition=1)
+    working = laned.work()
+    await settled()
+
+    assert {0, 1} not in laned.store.exchanged
+    assert (laned.store.offset_of(0), laned.store.offset_of(1)) == (TAKE - 1, TAKE - 1)
+    await laned.stop(working)
+
+
+async def test_a_lane_that_is_busy_commits_for_itself(laned: Agent) -> None:
+    laned.store.held_up = {1: asyncio.Event()}
+    working = laned.work()
+    await laned.fetch(0, partition=1)
+    await settled()
+    for offset in range(3):
+        await laned.fetch(offset, partition=0)
+        await settled()
+
+    assert laned.store.offset_of(0) == 2
+    assert all(partitions == {0} for partitions in laned.store.exchanged)
+    laned.store.held_up[1].set()
+    await settled()
+    assert laned.store.offset_of(1) == 0
+    await laned.stop(working)
+
+
+async def test_each_lane_acknowledges_what_is_committed_whoever_took_it(laned: Agent) -> None:
+    working = laned.work()
+    for first in range(0, 12, 2):
+        await laned.fetch(first, first + 1, partition=0)
+        await laned.fetch(first, first + 1, partition=1)
+        await settled()
+    await laned.stop(working)
+
+    assert sorted(laned.acked) == sorted([*range(12), *range(12)])
+    assert (laned.store.offset_of(0), laned.store.offset_of(1)) == (11, 11)
