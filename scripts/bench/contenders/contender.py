@@ -1,7 +1,8 @@
 """What is measured beside us: a program that does job J1 on Kafka, in an environment of its own.
 
 Job J1. `in_topic` holds access events as JSON, one a record, keyed by `client_ip`, in 4 partitions
-and in event-time order; fields as `AccessEvent` names them, those with their default left out.
+and, as a rule, in event-time order; fields as `AccessEvent` names them, those with their default
+left out.
 For each client there are 10 buckets of one minute of event time (`occurred_at`, RFC 3339 in UTC),
 each with a count of events, a sum of `bytes` and a count of errors (`status >= 400`). For each
 event: add it to its bucket, then take over the buckets of the last 10 minutes, its own included
@@ -17,7 +18,8 @@ output `score`, `(n, 1)`), and write one JSON record to `out_topic`, keyed by `c
 
 `action` is `alert` where `score >= ALERT`, else `allow`. The harness compares count and score of
 the records with a fold of its own, so a bucket's edge is part of the job:
-`minute = floor(epoch seconds / 60)`, and the buckets taken are `minute - 9 ... minute`.
+`minute = floor(epoch seconds / 60)`, and the buckets taken are `minute - 9` and newer: newer than
+its own there are some only for an event that comes late. A line that is no such event is skipped.
 """
 
 from __future__ import annotations

@@ -34,6 +34,20 @@ def minute_of(occurred_at: str) -> int:
     return int(datetime.fromisoformat(occurred_at).timestamp()) // 60
 
 
+def is_valid(event: Any) -> bool:
+    """Whether it holds what the job needs, each of its type."""
+    try:
+        return (
+            isinstance(event["event_id"], str)
+            and isinstance(event["occurred_at"], str)
+            and isinstance(event["client_ip"], str)
+            and isinstance(event["status"], int)
+            and isinstance(event.get("bytes", 0), int)
+        )
+    except (TypeError, KeyError):
+        return False
+
+
 def fold(state: State, event: dict[str, Any]) -> tuple[int, float, float]:
     """Add an event to its client's buckets; its count, mean bytes and share of errors."""
     return add(state, minute_of(event["occurred_at"]), event.get("bytes", 0), event["status"])

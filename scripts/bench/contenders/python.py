@@ -85,15 +85,16 @@ def python_programs() -> tuple[PythonProgram, ...]:
         ),
         PythonProgram(
             "bytewax",
-            "kafka.input, stateful_map, map with the fused forest, kafka.output; one worker",
+            "kafka.input, filter_map, stateful_map, map with the fused forest, kafka.output; "
+            "one worker",
             f"recovery off: {loses}; at least once, repeats count twice; J1 alone",
             "bytewax_flow",
             runner=("-m", "bytewax.run"),
         ),
         PythonProgram(
             "quix",
-            "apply(stateful=True) over RocksDB and a changelog, apply with the fused forest, "
-            "to_topic",
+            "filter, apply(stateful=True) over RocksDB and a changelog, apply with the fused "
+            "forest, to_topic",
             "at least once: answers come again after a crash, and events count twice if it falls "
             "between the writing of state and of offsets; J1 alone",
             "quix",

@@ -1,4 +1,4 @@
-"""Bytewax: `kafka.input -> stateful_map -> map -> kafka.output`, one worker, recovery off."""
+"""Bytewax, one worker, recovery off: what `flow` says."""
 
 from __future__ import annotations
 
@@ -11,15 +11,26 @@ from bytewax.connectors.kafka import operators as kafka
 from bytewax.dataflow import Dataflow
 from confluent_kafka import OFFSET_BEGINNING
 
-from scripts.bench.contenders.j1 import Forest, State, answer, fold, new_state, setting
+from scripts.bench.contenders.j1 import (
+    Forest,
+    State,
+    answer,
+    fold,
+    is_valid,
+    new_state,
+    setting,
+)
 
 forest = Forest(setting("model"))
 Windowed = tuple[dict[str, Any], tuple[int, float, float]]
 
 
-def keyed(message: KafkaSourceMessage[bytes, bytes]) -> tuple[str, dict[str, Any]]:
-    event = orjson.loads(message.value)
-    return event["client_ip"], event
+def keyed(message: KafkaSourceMessage[bytes, bytes]) -> tuple[str, dict[str, Any]] | None:
+    try:
+        event = orjson.loads(message.value)
+    except orjson.JSONDecodeError:
+        return None
+    return (event["client_ip"], event) if is_valid(event) else None
 
 
 def windowed(state: State | None, event: dict[str, Any]) -> tuple[State, Windowed]:
@@ -42,7 +53,7 @@ source = kafka.input(
     starting_offset=OFFSET_BEGINNING,
     batch_size=1000,
 )
-events = op.map("key", source.oks, keyed)
+events = op.filter_map("key", source.oks, keyed)
 rows = op.stateful_map("windows", events, windowed)
 answers = op.map("score", rows, scored)
 kafka.output("out", answers, brokers=[setting("kafka")], topic=setting("out_topic"))

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import faust
 import msgspec
 from mode.loop import use
 
-from scripts.bench.contenders.j1 import Forest, State, answer, fold, new_state, setting
+from scripts.bench.contenders.j1 import (
+    Forest,
+    State,
+    answer,
+    fold,
+    is_valid,
+    new_state,
+    setting,
+)
 
 use("uvloop")
 app = faust.App(
@@ -28,10 +37,18 @@ states: dict[str, State] = {}
 decode, encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
 
 
+def read(value: bytes) -> dict[str, Any] | None:
+    try:
+        event = decode(value)
+    except msgspec.DecodeError:
+        return None
+    return event if is_valid(event) else None
+
+
 @app.agent(events)
 async def judge(stream: faust.StreamT[bytes]) -> None:
     async for values in stream.take(100, within=0.05):
-        taken = [decode(value) for value in values]
+        taken = [event for event in map(read, values) if event]
         rows = [fold(states.setdefault(e["client_ip"], new_state()), e) for e in taken]
         for event, row, score in zip(taken, rows, forest.score(rows), strict=True):
             client = event["client_ip"]

@@ -24,6 +24,18 @@ class Request(msgspec.Struct):
     bytes: int = 0
 
 
+DECODER = msgspec.json.Decoder(Request)
+
+
+def requests(value: bytes) -> list[Request]:
+    """Those lines of a record that are requests; the others are skipped."""
+    try:
+        return DECODER.decode_lines(value)
+    except msgspec.DecodeError:
+        lines = value.split(b"\n")
+        return [request for line in lines for request in requests(line)] if lines[1:] else []
+
+
 def main() -> None:
     forest = Forest(setting("model"))
     topic, out = setting("in_topic"), setting("out_topic")
@@ -37,13 +49,12 @@ def main() -> None:
     )
     consumer.assign([TopicPartition(topic, p, 0) for p in range(int(setting("partitions")))])
     producer = Producer({"bootstrap.servers": setting("kafka"), "linger.ms": 5, "acks": 1})
-    decoder = msgspec.json.Decoder(Request)
     encoder = msgspec.json.Encoder()
     states: dict[str, State] = {}
     most = EVENTS
     while True:
         messages = consumer.consume(most, 0.1)
-        records = [decoder.decode_lines(message.value() or b"") for message in messages]
+        records = [requests(message.value() or b"") for message in messages]
         events = [event for record in records for event in record]
         most = max(8, EVENTS * len(records) // max(1, len(events)))
         rows = []
@@ -58,8 +69,9 @@ def main() -> None:
             for event, row, score in zip(events, rows, scores, strict=True)
         )
         for message, record in zip(messages, records, strict=True):
-            value = b"\n".join(islice(lines, len(record)))
-            producer.produce(out, value, message.key(), message.partition() or 0)
+            if record:
+                value = b"\n".join(islice(lines, len(record)))
+                producer.produce(out, value, message.key(), message.partition() or 0)
         while producer.poll(0) or len(producer) > 50_000:
             producer.poll(0.01)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from logging import Logger
 from typing import Any
 
 from quixstreams import Application, State
+from quixstreams.models import SerializationError
 
-from scripts.bench.contenders.j1 import Forest, answer, fold, new_state, setting
+from scripts.bench.contenders.j1 import Forest, answer, fold, is_valid, new_state, setting
 
 forest = Forest(setting("model"))
 
@@ -23,6 +25,10 @@ def scored(event: dict[str, Any]) -> dict[str, Any]:
     return answer(event["event_id"], event["client_ip"], row[0], forest.score([row])[0])
 
 
+def skips(error: Exception, message: Any, logger: Logger) -> bool:
+    return isinstance(error, SerializationError)
+
+
 def main() -> None:
     app = Application(
         broker_address=setting("kafka"),
@@ -30,10 +36,11 @@ def main() -> None:
         auto_offset_reset="earliest",
         state_dir=setting("folder"),
         loglevel="WARNING",
+        on_consumer_error=skips,
     )
     events = app.topic(setting("in_topic"), value_deserializer="json", key_deserializer="str")
     answers = app.topic(setting("out_topic"), value_serializer="json", key_serializer="str")
-    frame = app.dataframe(events)
+    frame = app.dataframe(events).filter(is_valid)
     frame.apply(windowed, stateful=True).apply(scored).to_topic(answers)
     app.run()
 

@@ -11,7 +11,7 @@ import redis
 from confluent_kafka import Consumer, Producer
 from sklearn.ensemble import IsolationForest
 
-from scripts.bench.contenders.j1 import BUCKETS, answer, setting
+from scripts.bench.contenders.j1 import BUCKETS, answer, is_valid, setting
 
 
 def features(store: redis.Redis, event: dict[str, Any]) -> tuple[int, float, float]:
@@ -45,7 +45,12 @@ def main() -> None:
         message = consumer.poll(1.0)
         if message is None or message.error():
             continue
-        event = json.loads(message.value() or b"")
+        try:
+            event = json.loads(message.value() or b"")
+        except ValueError:
+            continue
+        if not is_valid(event):
+            continue
         row = features(store, event)
         score = float(-model.score_samples(np.array([row], np.float32))[0])
         line = json.dumps(answer(event["event_id"], event["client_ip"], row[0], score))

@@ -5,6 +5,7 @@ import centinela.bench.j1.Event;
 import centinela.bench.j1.Json;
 import centinela.bench.j1.Settings;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -108,9 +109,14 @@ public final class FlinkJob {
             super(Event.class);
         }
 
+        /** Null is skipped. */
         @Override
         public Event deserialize(byte[] encoded) {
-            return Json.event(encoded);
+            try {
+                return Json.event(encoded);
+            } catch (UncheckedIOException malformed) {
+                return null;
+            }
         }
     }
 

@@ -12,6 +12,7 @@ import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.errors.LogAndContinueExceptionHandler;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.state.KeyValueStore;
@@ -62,6 +63,9 @@ public final class StreamsJob {
         properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, Settings.of("kafka"));
         properties.put(StreamsConfig.STATE_DIR_CONFIG, Settings.of("folder") + "/state");
         properties.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, guarantee);
+        properties.put(
+                StreamsConfig.DESERIALIZATION_EXCEPTION_HANDLER_CLASS_CONFIG,
+                LogAndContinueExceptionHandler.class);
         properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
         return properties;
     }
