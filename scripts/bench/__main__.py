@@ -30,6 +30,7 @@ from scripts.bench import (
     recovery,
     throughput,
     trips,
+    workloads,
 )
 from scripts.bench.rounds import Plan, Track, on_core
 from scripts.bench.servers import servers
@@ -49,6 +50,7 @@ PEERS = (
     "script",
 )
 QUICK = ("centinela", "plain-batched", "script")
+ENGINES = ("throughput", "workers", "workloads")
 BESIDE = (
     ("latency", latency.run),
     ("recovery", recovery.run),
@@ -75,12 +77,12 @@ def main(
     # Ended from outside, it ends its servers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parts = _parts(only, quick, everyone)
-    engines = partial(_engines, parts, plan_of(quick, rounds, everyone))
-    runs: dict[str, Run] = {"engines": engines} if {"throughput", "workers"} & {*parts} else {}
+    found: dict[str, Any] = {"machine": machine.told(), "quick": quick, "failed": {}}
+    engines = partial(_engines, parts, plan_of(quick, rounds, everyone), found)
+    runs: dict[str, Run] = {"engines": engines} if {*ENGINES} & {*parts} else {}
     runs |= {name: partial(_one, name, run, quick) for name, run in BESIDE if name in parts}
     if "crash" in parts:
         runs["crash"] = lambda: {"crash": crash.run()}
-    found: dict[str, Any] = {"machine": machine.told(), "quick": quick, "failed": {}}
     file.parent.mkdir(parents=True, exist_ok=True)
     _measure(runs, found, file)
     print(f"{found['machine']['took_s']} s; figures in {file}")
@@ -89,7 +91,7 @@ def main(
 
 
 def _parts(only: str, quick: bool, everyone: bool) -> tuple[str, ...]:
-    every = ("throughput", "workers", *dict(BESIDE), "crash")
+    every = (*ENGINES, *dict(BESIDE), "crash")
     chosen = tuple(name for name in only.split(",") if name)
     if unknown := set(chosen) - set(every):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: parts are {', '.join(every)}")
@@ -122,21 +124,25 @@ def _one(name: str, run: Callable[[bool], dict[str, Any]], quick: bool) -> dict[
 def plan_of(quick: bool, rounds: int, everyone: bool) -> Plan:
     if quick:
         return Plan(400_000, 1, 2.0, 0.4, QUICK)
-    flat = ("centinela", "plain-batched")
-    return Plan(1_500_000, rounds, 4.0, 0.8, () if everyone else PEERS, flat)
+    return Plan(1_500_000, rounds, 4.0, 0.8, () if everyone else PEERS)
 
 
-def _engines(parts: tuple[str, ...], plan: Plan) -> dict[str, Any]:
-    """The contenders, and our own workers on all cores."""
-    found: dict[str, Any] = {}
-    if "throughput" in parts:
-        with on_core(0, plan.pinned), servers() as started:
-            found["throughput"] = throughput.run(plan, Track(started, plan.pinned))
-    if "workers" in parts:
-        unpinned = Plan(plan.events, min(plan.rounds, 2), plan.measured_s, pinned=False)
-        with servers() as started:
-            found["workers"] = throughput.workers(unpinned, Track(started, False))
-    return found
+def _engines(parts: tuple[str, ...], plan: Plan, found: dict[str, Any]) -> dict[str, Any]:
+    """The contenders, our own workers on all cores, and other events, on the same brokers.
+
+    Args:
+        found: Gets each as it ends: one that fails takes nothing of the others with it.
+    """
+    with on_core(0, plan.pinned), servers() as started:
+        track = Track(started)
+        if "throughput" in parts:
+            found["throughput"] = throughput.run(plan, track)
+        if "workers" in parts:
+            unpinned = Plan(plan.events, min(plan.rounds, 2), plan.measured_s, pinned=False)
+            found["workers"] = throughput.workers(unpinned, track)
+        if "workloads" in parts:
+            found["workloads"] = workloads.run(track)
+    return {}
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.bench.answers import EXACT, WINDOW_S
 from scripts.bench.contenders.j1 import State, fold, new_state
+from scripts.bench.right import EXACT, WINDOW_S
 from scripts.bench.workload import Workload
 
 UNKNOWN = -1

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import redis
@@ -27,6 +27,7 @@ from scripts.bench.aftermath import Aftermath, Right, aftermath, right_counts
 from scripts.bench.contenders.catalog import contenders
 from scripts.bench.contenders.contender import Contender, Job, NotHad
 from scripts.bench.contenders.ours import OUT_TOPIC
+from scripts.bench.rounds import shape_of
 from scripts.bench.servers import Servers, servers
 from scripts.bench.topics import Ends, fill, make_topic
 from scripts.bench.workload import Workload, workload
@@ -130,15 +131,11 @@ def _answers(job: Job, *, is_transactional: bool) -> Iterator[dict[str, Any]]:
         consumer.close()
 
 
-def _shape_of(contender: Contender) -> Literal["single", "batched"]:
-    return "batched" if contender.reads == "batched" else "single"
-
-
 @contextmanager
 def _job(running: Servers, made: Workload, contender: Contender) -> Iterator[Job]:
     """A broker of its own, filled; it goes away with the servers."""
     stack = running.broker(f"crash-{contender.name}")
-    topic, shape = events_topic("access"), _shape_of(contender)
+    topic, shape = events_topic("access"), shape_of(contender)
     out = OUT_TOPIC if contender.name.startswith("centinela") else "answers"
     for name in (topic, out):
         make_topic(stack.kafka, name, PARTITIONS)

@@ -17,7 +17,9 @@ def broken(found: Mapping[str, Any]) -> list[str]:
     """In words, what does not hold; parts that were not run are passed over."""
     return [
         *(f"{name} failed: {why}" for name, why in found.get("failed", {}).items()),
+        *_answers(found),
         *_throughput(found.get("throughput")),
+        *_messy(found.get("workloads")),
         *_ledgers(found),
         *_model(found.get("model")),
         *_trips(found.get("trips")),
@@ -34,12 +36,28 @@ def cpu_of(rounds: list[Mapping[str, Any]], name: str, workload: str = "zipf") -
     return statistics.median(spent) if spent else None
 
 
+def _answers(found: Mapping[str, Any]) -> Iterator[str]:
+    for part in ("throughput", "workloads"):
+        for one in found.get(part, {}).get("rounds", ()):
+            if one["differing"]:
+                who = f"{one['contender']}, {one['workload']}"
+                yield f"{who}: {one['differing']} answers are wrong: {one['fault']}"
+
+
+def _messy(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """Centinela answers a repeat as one, and says of each line that is no event that it is none."""
+    for one in found["rounds"] if found else ():
+        if one["workload"] != "messy" or one["contender"] != "centinela":
+            continue
+        if one["counted_again"] or not one["repeats"]:
+            yield f"messy: {one['counted_again']} of {one['repeats']} repeats are answered as new"
+        if one["said"] < one["malformed"] or not one["malformed"]:
+            yield f"messy: {one['said']} of {one['malformed']} malformed lines are told"
+
+
 def _throughput(found: Mapping[str, Any] | None) -> Iterator[str]:
     if found is None:
         return
-    for one in found["rounds"]:
-        if one["differing"]:
-            yield f"{one['contender']}: {one['differing']} answers are wrong: {one['fault']}"
     ours, plain, script = (
         cpu_of(found["rounds"], name) for name in ("centinela", "plain-batched", "script")
     )

@@ -18,7 +18,14 @@ SIMULATED = 50_000
 
 
 def lines(
-    pack: DomainPack, events: int, clients: int, *, is_flat: bool, seed: int, until_us: int
+    pack: DomainPack,
+    events: int,
+    clients: int,
+    *,
+    is_flat: bool,
+    seed: int,
+    until_us: int,
+    hot: float = 0.0,
 ) -> Iterator[tuple[str, bytes]]:
     """(client, line) in event-time order, 10 a second of event time, the last at `until_us`.
 
@@ -26,10 +33,14 @@ def lines(
         clients: How many there are; uniform if `is_flat`, else Zipf with exponent 1.1. Each
             makes the requests of one simulated visitor, over and over, the loudest those of the
             loudest; 2 % of all lines are attacks, by clients of their own.
+        hot: The share of one client more, before all others.
     """
     rng = np.random.default_rng(seed)
     weights = np.ones(clients) if is_flat else np.arange(1, clients + 1) ** -ZIPF_EXPONENT
-    drawn = rng.choice(clients, events, p=weights / weights.sum())
+    shares = weights / weights.sum()
+    if hot:
+        shares = np.append(hot, (1 - hot) * shares)
+    drawn = rng.choice(len(shares), events, p=shares)
     labelled = list(pack.simulate(seed, SIMULATED))
     visits = _visits([event for event, label in labelled if not label])
     attacks = cycle([event for event, label in labelled if label])

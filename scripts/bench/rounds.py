@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import redis
 
@@ -27,20 +28,24 @@ LOOK_EVERY_S = 0.25
 FIRST_ANSWER_WITHIN_S = 120.0
 FINISHED_AFTER_S = 2.0
 """Nothing new for so long, and the contender has come to the end of the topic."""
+USUAL_WARM_UP_S = 5.0
 CORES = sorted(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long each contender runs: `measured_s` after its own warm-up times `warm_up_share`."""
+    """How long each contender runs: `measured_s` after its warm-up."""
 
     events: int = 1_500_000
     rounds: int = 3
     measured_s: float = 6.0
     warm_up_share: float = 1.0
     only: tuple[str, ...] = ()
-    flat: tuple[str, ...] = ()
     pinned: bool = True
+
+    def warm_up_s(self, contender: Contender) -> float:
+        """A share of the usual time, and all that a compiler needs beyond it."""
+        return contender.warm_up_s - (1 - self.warm_up_share) * USUAL_WARM_UP_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Measured:
         cpu_s_per_million: Of the contender, of Redis, and of the broker.
         first_answer_s: From its start to its first answer.
         compared: Answers held against a fold of our own; `differing` of them were not equal.
+        repeats: And what follows: see `Told`.
     """
 
     contender: str
@@ -80,6 +86,10 @@ class Measured:
     compared: int
     differing: int
     fault: str = ""
+    repeats: int = 0
+    counted_again: int = 0
+    malformed: int = 0
+    said: int = 0
 
 
 @dataclass(slots=True)
@@ -87,24 +97,41 @@ class Track:
     """The servers and topics, set up as contenders need them; one broker for each shape."""
 
     servers: Servers
-    pinned: bool
-    _fed: dict[tuple[str, str], LocalStack] = field(default_factory=dict)
+    _stacks: dict[str, LocalStack] = field(default_factory=dict)
+    _fed: dict[str, Workload] = field(default_factory=dict)
 
-    def stack(self, made: Workload, reads: str) -> LocalStack:
-        shape = "batched" if reads == "batched" else "single"
-        if (made.name, shape) not in self._fed:
-            stack = self.servers.broker(f"{made.name}-{shape}")
+    def stack(self, made: Workload, contender: Contender) -> LocalStack:
+        """A broker whose one topic of events holds these, in the shape that the contender reads."""
+        shape = shape_of(contender)
+        if shape not in self._stacks:
+            self._stacks[shape] = self.servers.broker(shape)
+        stack = self._stacks[shape]
+        if self._fed.get(shape) != made:
             topic = events_topic("access")
             make_topic(stack.kafka, topic, PARTITIONS)
-            fill(
-                stack.kafka, topic, PARTITIONS, made, "batched" if shape == "batched" else "single"
-            )
-            self._fed[made.name, shape] = stack
-        return self._fed[made.name, shape]
+            fill(stack.kafka, topic, PARTITIONS, made, shape)
+            self._fed[shape] = made
+        return stack
 
-    def kafka_pid(self, made: Workload, reads: str) -> int:
-        shape = "batched" if reads == "batched" else "single"
-        return self.servers.pids[f"kafka-{made.name}-{shape}"]
+    def pids(self, contender: Contender) -> Mapping[str, int]:
+        """Of the servers that a contender uses."""
+        pids = self.servers.pids
+        return {"kafka": pids[f"kafka-{shape_of(contender)}"], "redis": pids["redis"]}
+
+
+def shape_of(contender: Contender) -> Literal["single", "batched"]:
+    return "batched" if contender.reads == "batched" else "single"
+
+
+@contextmanager
+def on_all_cores(pids: Iterable[int]) -> Iterator[None]:
+    """These, which run already, are kept to no core meanwhile, nor is what is started."""
+    before, all_of_us = os.sched_getaffinity(0), (os.getpid(), *pids)
+    usage.pin(all_of_us, {*CORES})
+    try:
+        yield
+    finally:
+        usage.pin(all_of_us, before)
 
 
 @contextmanager
@@ -123,7 +150,7 @@ def measure(
     track: Track, contender: Contender, made: Workload, number: int, plan: Plan
 ) -> Measured:
     """Run one contender once."""
-    stack = track.stack(made, contender.reads)
+    stack = track.stack(made, contender)
     redis.Redis.from_url(stack.redis).flushall()
     ours = contender.name.startswith("centinela")
     out = OUT_TOPIC if ours else f"out.{contender.name}.{number}"
@@ -141,10 +168,8 @@ def measure(
             made.log,
             Path(folder),
         )
-        others = {"kafka": track.kafka_pid(made, contender.reads)}
-        others["redis"] = track.servers.pids["redis"]
         try:
-            looks = _watch(contender, job, others, plan)
+            looks = _watch(contender, job, track.pids(contender), plan)
         finally:
             contender.stop()
         return _result(contender, made, number, looks, job, plan)
@@ -167,7 +192,7 @@ def _watch(contender: Contender, job: Job, others: Mapping[str, int], plan: Plan
             elif now - looks[0].at_s > FIRST_ANSWER_WITHIN_S:
                 raise NotHad(f"{contender.name}: no answer in time: {_last_words(job.folder)}")
             continue
-        if now - first > contender.warm_up_s * plan.warm_up_share + plan.measured_s:
+        if now - first > plan.warm_up_s(contender) + plan.measured_s:
             return looks
         if _stands_still(looks):
             return looks
@@ -202,7 +227,7 @@ def _result(
         if look.progress > before.progress
     )
     # Whoever is through sooner is measured over the second half of its time.
-    warm = min(contender.warm_up_s * plan.warm_up_share, (last.at_s - began.at_s) / 2)
+    warm = min(plan.warm_up_s(contender), (last.at_s - began.at_s) / 2)
     first = next(look for look in looks if look.at_s >= began.at_s + warm)
     first = first if first is not last else looks[looks.index(last) - 1]
     count = counted(contender, made, job, last.ends)
@@ -220,9 +245,7 @@ def _result(
         {name: round(s / millions, 2) for name, s in spent.items()},
         round(max(look.rss_mb for look in looks), 1),
         round(began.at_s - looks[0].at_s, 2),
-        count.compared,
-        count.differing,
-        count.fault,
+        **asdict(count.told),
     )
 
 

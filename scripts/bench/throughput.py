@@ -9,6 +9,7 @@ counts is what comes out: events answered between the end of the warm-up and the
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -17,53 +18,59 @@ import typer
 from scripts.bench.contenders.catalog import contenders
 from scripts.bench.contenders.contender import Contender, NotHad
 from scripts.bench.contenders.ours import Centinela
-from scripts.bench.rounds import Measured, Plan, Track, measure, on_core
+from scripts.bench.rounds import Measured, Plan, Track, measure, on_all_cores, on_core
 from scripts.bench.servers import servers
-from scripts.bench.workload import workload
+from scripts.bench.workload import Workload, workload
 
 
 def run(plan: Plan, track: Track) -> dict[str, Any]:
-    """All contenders in each round, round after round; then a few of them where keys are flat."""
-    made, flat = workload("zipf", plan.events), workload("flat", plan.events)
-    chosen, skipped = _prepared(plan.only)
+    """All contenders in each round, round after round."""
+    made = workload("zipf", plan.events)
+    chosen, skipped = prepared(plan.only)
     runs = [(one, made, number) for number in range(plan.rounds) for one in chosen]
-    again = [one for one in chosen if one.name in plan.flat]
-    runs += [(one, flat, number) for number in range(min(2, plan.rounds)) for one in again]
-    results: list[Measured] = []
-    for contender, events, number in runs:
-        if contender.name in skipped:
-            continue
-        try:
-            results.append(measure(track, contender, events, number, plan))
-            print(line_of(results[-1]), flush=True)
-        except NotHad as error:
-            skipped[contender.name] = str(error)
+    results = measured(track, runs, plan, skipped)
     told = {
         c.name: {"does": c.does, "lacks": c.lacks, "reads": c.reads, "versions": dict(c.versions())}
         for c in chosen
     }
     return {
         "plan": asdict(plan),
-        "data": {one.name: {"events": one.events, "sha256": one.sha256} for one in (made, flat)},
+        "data": {made.name: {"events": made.events, "sha256": made.sha256}},
         "contenders": told,
         "skipped": skipped,
-        "rounds": [asdict(measured) for measured in results],
+        "rounds": [asdict(one) for one in results],
     }
+
+
+def measured(
+    track: Track,
+    runs: Iterable[tuple[Contender, Workload, int]],
+    plan: Plan,
+    skipped: dict[str, str],
+) -> list[Measured]:
+    """One run after another; a contender that cannot run is skipped from then on."""
+    results: list[Measured] = []
+    for contender, made, number in runs:
+        if contender.name in skipped:
+            continue
+        try:
+            results.append(measure(track, contender, made, number, plan))
+            print(line_of(results[-1]), flush=True)
+        except NotHad as error:
+            skipped[contender.name] = str(error)
+    return results
 
 
 def workers(plan: Plan, track: Track) -> list[dict[str, Any]]:
     """Our agents on all cores, with one ingestion worker and with two, taking turns."""
     made = workload("zipf", plan.events)
     ways = [Centinela(f"centinela-{count}-ingestion", workers=count) for count in (1, 2)]
-    results = []
-    for number in range(plan.rounds):
-        for one in ways:
-            results.append(measure(track, one, made, number, plan))
-            print(line_of(results[-1]), flush=True)
-    return [asdict(measured) for measured in results]
+    runs = [(one, made, number) for number in range(plan.rounds) for one in ways]
+    with on_all_cores(track.servers.pids.values()):
+        return [asdict(one) for one in measured(track, runs, plan, {})]
 
 
-def _prepared(only: tuple[str, ...]) -> tuple[list[Contender], dict[str, str]]:
+def prepared(only: tuple[str, ...]) -> tuple[list[Contender], dict[str, str]]:
     chosen, skipped = [], {}
     for contender in contenders():
         if only and contender.name not in only:
@@ -80,11 +87,13 @@ def _prepared(only: tuple[str, ...]) -> tuple[list[Contender], dict[str, str]]:
 def line_of(measured: Measured) -> str:
     cpu = measured.cpu_s_per_million
     return (
-        f"{measured.round} {measured.contender:<18} {measured.events_per_s:>10,.0f} events/s"
-        f"  {cpu['contender']:>8.1f} CPU-s/M  redis {cpu['redis']:>6.1f}"
-        f"  kafka {cpu['kafka']:>6.1f}  {measured.peak_rss_mb:>6.0f} MB"
+        f"{measured.round} {measured.workload:<8} {measured.contender:<18}"
+        f" {measured.events_per_s:>10,.0f} events/s  {cpu['contender']:>8.1f} CPU-s/M"
+        f"  redis {cpu['redis']:>6.1f}  kafka {cpu['kafka']:>6.1f}"
+        f"  {measured.peak_rss_mb:>6.0f} MB"
         f"  {measured.seconds:.1f} s  {measured.compared} compared, {measured.differing} differ"
-        f" {measured.fault}"
+        f" {measured.fault}  {measured.counted_again} of {measured.repeats} repeats again,"
+        f" {measured.said} of {measured.malformed} malformed told"
     )
 
 
@@ -98,7 +107,7 @@ def main(
     names = tuple(name for name in only.split(",") if name)
     plan = Plan(events, rounds, seconds, 1.0, names, pinned=pin)
     with on_core(0, pin), servers() as running:
-        found = run(plan, Track(running, pin))
+        found = run(plan, Track(running))
     print(json.dumps(found, indent=1))
 
 

@@ -121,7 +121,7 @@ def read(kafka: str, topic: str, ends: dict[int, int]) -> Iterator[Message]:
     consumer.assign([TopicPartition(topic, partition, 0) for partition in left])
     try:
         while left:
-            for message in consumer.consume(1000, 1.0):
+            for message in consumer.consume(1000, 0.1):
                 partition, offset = message.partition() or 0, message.offset() or 0
                 if message.error() or offset >= ends[partition]:
                     left.discard(partition)

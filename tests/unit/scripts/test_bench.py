@@ -133,8 +133,20 @@ def test_gates_hold_wrong_answers_and_ratios_against_a_run() -> None:
 
     assert gates.broken({"throughput": {"rounds": good}}) == []
     assert [line.split(":")[0] for line in gates.broken({"throughput": {"rounds": wrong}})] == [
-        "centinela",
+        "centinela, zipf",
         "CPU an event is 11.2 times the bare loop's, > 6.0",
+    ]
+
+
+def test_gates_hold_a_repeat_and_a_malformed_line_against_a_run() -> None:
+    books = {"repeats": 9, "counted_again": 0, "malformed": 8, "said": 8, "workload": "messy"}
+    good = [_round("centinela", 12, **books), _round("plain", 9, **books | {"said": 0})]
+    bad = [_round("centinela", 12, **books | {"counted_again": 1, "said": 7})]
+
+    assert gates.broken({"workloads": {"rounds": good}}) == []
+    assert gates.broken({"workloads": {"rounds": bad}}) == [
+        "messy: 1 of 9 repeats are answered as new",
+        "messy: 7 of 8 malformed lines are told",
     ]
 
 
