@@ -34,6 +34,10 @@ group.initial.rebalance.delay.ms=0
 """
 
 
+FRUGAL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""The optimising compiler would take more of a small machine than the broker, for minutes."""
+
+
 def broker(settings: LocalStack, java: str, jars: Path) -> Child:
     """The broker, its storage formatted if it is new."""
     folder = settings.folder / "kafka"
@@ -42,10 +46,9 @@ def broker(settings: LocalStack, java: str, jars: Path) -> Child:
     properties.write_text(server_properties(settings, folder / "data"))
     if not (folder / "data" / "meta.properties").exists():
         _format(java, jars, properties, settings)
-    heap = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
     return Child(
         "kafka",
-        (*_command(java, jars, *heap), "kafka.Kafka", str(properties)),
+        (*_command(java, jars, "-Xms256m", "-Xmx512m", *FRUGAL), "kafka.Kafka", str(properties)),
         settings.log("kafka"),
         kafka_answers(settings.kafka_port),
     )
@@ -59,10 +62,9 @@ def server_properties(settings: LocalStack, data: Path) -> str:
 
 def _format(java: str, jars: Path, properties: Path, settings: LocalStack) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    quick = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
     # `=`: an id may begin with a dash.
     options = ("format", f"--cluster-id={cluster}", "-c", str(properties), "--standalone")
-    command = (*_command(java, jars, *quick), "kafka.tools.StorageTool", *options)
+    command = (*_command(java, jars, "-Xmx128m", *FRUGAL), "kafka.tools.StorageTool", *options)
     formatted = subprocess.run(command, capture_output=True, text=True)
     if formatted.returncode != 0:
         said = (formatted.stderr or formatted.stdout).strip().splitlines() or ["no message"]
