@@ -8,8 +8,10 @@ from typing import Any
 
 from scripts.bench.charts import Bar
 from scripts.bench.markdown import NOT_RUN, Found, table
+from scripts.bench.rounds import USUAL_WARM_UP_S
 
 OURS = "centinela"
+FIGURES = ("contender", "events/s", "CPU-s/M", "checked / wrong")
 
 
 def contenders(found: Found) -> str:
@@ -53,11 +55,15 @@ def timing(found: Found) -> str:
     if "throughput" not in found:
         return NOT_RUN
     plan = found["throughput"]["plan"]
-    share, rounds = plan["warm_up_share"], plan["rounds"]
+    rounds = f"{plan['rounds']} {'round' if plan['rounds'] == 1 else 'rounds'}"
+    return f"{_timing(plan)}; the table gives the median and the range of {rounds}.\n"
+
+
+def _timing(plan: Mapping[str, Any]) -> str:
+    usual = USUAL_WARM_UP_S * plan["warm_up_share"]
     return (
-        f"Each warms up for {5 * share:g} s after its first answer ({10 * share:g} s on a JVM) and "
-        f"is then measured for {plan['measured_s']:g} s; the table gives the median and the range "
-        f"of {rounds} {'round' if rounds == 1 else 'rounds'}.\n"
+        f"Each warms up for {usual:g} s after its first answer ({usual + 5:g} s on a JVM) and "
+        f"is then measured for {plan['measured_s']:g} s"
     )
 
 
@@ -76,21 +82,42 @@ def who(found: Found) -> str:
     return table(("contender", "how it is written", "what it does not do", "versions"), rows)
 
 
-def flat(found: Found) -> str:
-    rounds = found.get("throughput", {}).get("rounds", ())
-    names = dict.fromkeys(one["contender"] for one in rounds if one["workload"] == "flat")
-    rows = []
-    for name in names:
-        figures = []
-        for workload in ("zipf", "flat"):
-            cpu, rates = (
-                cpu_each(rounds, name, workload),
-                each(rounds, name, "events_per_s", workload),
-            )
-            figures += [f"{statistics.median(rates):,.0f}", f"{statistics.median(cpu):,.1f}"]
-        rows.append((name, *figures))
-    titles = ("contender", "Zipf: events/s", "CPU-s/M", "flat: events/s", "CPU-s/M")
-    return table(titles, rows) if rows else NOT_RUN
+def workloads(found: Found) -> str:
+    if "workloads" not in found:
+        return NOT_RUN
+    plan = found["workloads"]["plan"]
+    said = f"{plan['events']:,} events of each, one round. {_timing(plan)}.\n\n"
+    rows = [
+        (one["workload"], *_figures(one))
+        for one in found["workloads"]["rounds"]
+        if one["workload"] != "messy"
+    ]
+    return said + table(("workload", *FIGURES), rows) + skipped(found["workloads"]["skipped"])
+
+
+def messy(found: Found) -> str:
+    if "workloads" not in found:
+        return NOT_RUN
+    rows = [
+        (
+            *_figures(one),
+            f"{one['counted_again']:,} of {one['repeats']:,}",
+            f"{one['said']:,} of {one['malformed']:,}",
+        )
+        for one in found["workloads"]["rounds"]
+        if one["workload"] == "messy"
+    ]
+    return table((*FIGURES, "repeats counted again", "malformed lines told"), rows)
+
+
+def _figures(one: Mapping[str, Any]) -> tuple[str, ...]:
+    name, spent = one["contender"], one["cpu_s_per_million"]
+    return (
+        f"**{name}**" if name.startswith(OURS) else name,
+        f"{one['events_per_s']:,.0f}",
+        f"{spent['contender'] + spent['redis']:,.1f}",
+        f"{one['compared']:,} / {one['differing']:,}",
+    )
 
 
 def workers(found: Found) -> str:

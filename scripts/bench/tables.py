@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from scripts.bench.charts import Bar
-from scripts.bench.engines import contenders, crash, flat, timing, who, workers
+from scripts.bench.engines import (
+    contenders,
+    crash,
+    messy,
+    timing,
+    who,
+    workers,
+    workloads,
+)
 from scripts.bench.markdown import NOT_RUN, Found, table
 
 
@@ -24,12 +32,11 @@ def machine(found: Found) -> str:
         ("niceness", told["nice"]),
         ("load average", load),
     ]
-    if "throughput" in found:
-        data = found["throughput"]["data"].items()
-        rows += [
-            (f"data, {name}", f"{one['events']:,} events, SHA-256 `{one['sha256']}`")
-            for name, one in data
-        ]
+    rows += [
+        (f"data, {name}", f"{one['events']:,} events, SHA-256 `{one['sha256']}`")
+        for part in ("throughput", "workloads")
+        for name, one in found.get(part, {}).get("data", {}).items()
+    ]
     return table(("", ""), rows)
 
 
@@ -242,7 +249,8 @@ TABLES: Mapping[str, Callable[[Found], str]] = {
     "timing": timing,
     "contenders": contenders,
     "who": who,
-    "flat": flat,
+    "workloads": workloads,
+    "messy": messy,
     "workers": workers,
     "latency": latency,
     "floors": floors,

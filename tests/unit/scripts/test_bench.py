@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scripts.bench import gates, report, usage
+from scripts.bench import engines, gates, report, usage
 from scripts.bench.charts import Bar, bars
 from scripts.bench.contenders.catalog import contenders
 from scripts.bench.contenders.contender import NotHad, Processes, run_or_not_had
@@ -150,6 +150,19 @@ def test_gates_hold_a_repeat_and_a_malformed_line_against_a_run() -> None:
     ]
 
 
+def test_a_table_tells_what_became_of_repeats_and_of_malformed_lines() -> None:
+    books = {"repeats": 9, "counted_again": 7, "malformed": 8, "said": 1, "workload": "messy"}
+    figures = {"events_per_s": 1234.5, "compared": 40, "peak_rss_mb": 1}
+    rounds = [_round("plain", 9, **books, **figures), _round("plain", 8, **figures)]
+    plan = {"events": 500, "warm_up_share": 0.4, "measured_s": 2.5}
+
+    found = {"workloads": {"rounds": rounds, "plan": plan, "skipped": {"cards": "no file"}}}
+
+    assert "| plain | 1,234 | 9.0 | 40 / 0 | 7 of 9 | 1 of 8 |" in engines.messy(found)
+    assert "| zipf | plain | 1,234 | 8.0 | 40 / 0 |" in engines.workloads(found)
+    assert "Not run: cards: no file" in engines.workloads(found)
+
+
 def test_gates_hold_the_books_against_a_run() -> None:
     ledger = {"decided": 9, "duplicate": 0, "late": 0, "dead": 0}
     found = {"recovery": {"sent": 10, "lost": 1, "ledger": ledger}}
@@ -179,5 +192,5 @@ def test_a_page_of_no_figures_says_so() -> None:
 
     page = report.page({"machine": told})
 
-    assert page.count("Not measured in this run.") == 15
+    assert page.count("Not measured in this run.") == 16
     assert "<!--" not in page
