@@ -1,6 +1,6 @@
 """Records into Kafka from an event loop: what is sent together travels in one request.
 
-librdkafka makes a request for each partition, and a broker answers a connection's requests one after
+librdkafka makes a request for each partition, and a broker answers those of a connection one after
 another: whoever fetches sees a batch's slices piece by piece. aiokafka makes one request for all.
 """
 
