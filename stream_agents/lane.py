@@ -185,8 +185,8 @@ class Lanes:
         for lane, events in zip(group, taken, strict=True):
             lane.processed(events)
         await asyncio.sleep(0)  # lets Faust hand over what has arrived meanwhile
-        if not self._waiting(group):
-            await self._settle(group)
+        if idle := [lane for lane in group if not len(lane.inbox)]:
+            await self._settle(idle)
 
     async def _settle(self, group: Sequence[Lane]) -> None:
         await self._worker.settle(self._partitions(group))

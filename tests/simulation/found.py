@@ -7,6 +7,7 @@ fault again, with the fault planted (`tests/planted/plants.py` has each).
 from __future__ import annotations
 
 FOUND = {
+    252: "a lane at rest kept its chunk uncommitted while another had more to do",
     51: "a partition left while the broker was asked about a gap, and was folded all the same",
     121: "the same of the decision stage",
     7349: "the books expected the strikes that a log cut short still tells, of an answer before it",

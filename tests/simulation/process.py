@@ -124,6 +124,13 @@ class Process:
         self._asked = self._done = 0
         self._is_rebalancing = False
 
+    @property
+    def rests_uncommitted(self) -> bool:
+        """Whether nobody is at a chunk that was folded and not committed."""
+        lanes = self.rim._lanes._lanes
+        is_busy = any(lane.turn.locked() or len(lane.inbox) for lane in lanes)
+        return self.worker.has_uncommitted and not is_busy
+
     def start(self) -> None:
         self.spawn(self._work)
         self.spawn(lambda: self._app.fetch(StubStream(self._fetched())))

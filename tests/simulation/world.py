@@ -381,6 +381,9 @@ class World:
                 for _ in range(PROCESSES):
                     self.join(stage)
         await asyncio.sleep(10.0)
+        for process in (each for stage in STAGES for each in self.processes[stage]):
+            if process.is_alive and process.rests_uncommitted:
+                self.broken(f"{process.name} rests with a chunk that is not committed")
         deadline = self.now_s() + DRAINED_WITHIN_S
         last = 0
         while self.now_s() < deadline:

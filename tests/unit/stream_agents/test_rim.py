@@ -385,6 +385,20 @@ async def test_a_lane_that_is_busy_commits_for_itself(laned: Agent) -> None:
     await laned.stop(working)
 
 
+async def test_a_chunk_is_committed_though_more_comes_for_another_lane(laned: Agent) -> None:
+    working = laned.work()
+    laned.store.held_up = {0: asyncio.Event()}
+    await laned.fetch(0, partition=0)
+    await laned.fetch(0, partition=1)
+    await settled()
+    await laned.fetch(*range(1, TAKE + 2), partition=0)
+    laned.store.held_up.pop(0).set()
+    await settled()
+
+    assert laned.store.offset_of(1) == 0
+    await laned.stop(working)
+
+
 async def test_each_lane_acknowledges_what_is_committed_whoever_took_it(laned: Agent) -> None:
     working = laned.work()
     for first in range(0, 12, 2):
