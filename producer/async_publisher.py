@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]  # it ships no types
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka.producer.message_accumulator import BatchBuilder  # type: ignore[import-untyped]
 
 from models.errors import Unavailable
 from producer.records import OutRecord
@@ -21,6 +22,7 @@ _BATCH_BYTES = 8 * 1024 * 1024
 _REQUEST_S = 40.0
 _LEAVE_S = 1.0
 
+Place = tuple[str, int]
 Waiting = tuple[Sequence[OutRecord], asyncio.Future[None]]
 
 
@@ -99,7 +101,10 @@ class AsyncPublisher:
     async def _attempt(self, records: Sequence[OutRecord]) -> Unavailable | None:
         try:
             producer = await self._connected()
-            sent = [await self._put(producer, record) for record in records]
+            sent = [
+                await producer.send_batch(batch, topic, partition=partition)
+                for (topic, partition), batch in await _batches(producer, records)
+            ]
             await asyncio.wait(sent)
             for each in sent:
                 each.result()
@@ -109,17 +114,6 @@ class AsyncPublisher:
             return self._fault(str(error))
         return None
 
-    async def _put(self, producer: AIOKafkaProducer, record: OutRecord) -> asyncio.Future[object]:
-        if record.partition not in await producer.partitions_for(record.topic):
-            raise KafkaError(f"{record.topic} has no partition {record.partition}")
-        put: asyncio.Future[object] = await producer.send(
-            record.topic,
-            record.value,
-            partition=record.partition,
-            headers=list(record.headers),
-        )
-        return put
-
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
@@ -127,7 +121,6 @@ class AsyncPublisher:
                 acks="all",
                 enable_idempotence=True,
                 compression_type=self._compression,
-                max_request_size=self._largest_bytes,
                 max_batch_size=min(self._largest_bytes, _BATCH_BYTES),
                 request_timeout_ms=int(1000 * min(self._timeout_s, _REQUEST_S)),
             )
@@ -147,3 +140,28 @@ class AsyncPublisher:
 
     def _fault(self, why: str) -> Unavailable:
         return Unavailable(f"Kafka at {self._kafka}: {why}")
+
+
+async def _batches(
+    producer: AIOKafkaProducer, records: Sequence[OutRecord]
+) -> list[tuple[Place, BatchBuilder]]:
+    """By topic and partition, in their order: a batch costs what a record would alone."""
+    full: list[tuple[Place, BatchBuilder]] = []
+    filling: dict[Place, BatchBuilder] = {}
+    for record in records:
+        place = record.topic, record.partition
+        batch = filling.get(place)
+        if batch is None or not _added(batch, record):
+            if batch is not None:
+                full.append((place, batch))
+            elif record.partition not in await producer.partitions_for(record.topic):
+                raise KafkaError(f"{record.topic} has no partition {record.partition}")
+            batch = filling[place] = producer.create_batch()
+            _added(batch, record)
+    return full + list(filling.items())
+
+
+def _added(batch: BatchBuilder, record: OutRecord) -> bool:
+    """An empty batch takes any record."""
+    taken = batch.append(timestamp=None, key=None, value=record.value, headers=list(record.headers))
+    return taken is not None

@@ -30,6 +30,25 @@ def test_what_is_sent_together_is_fetched_together(clusters: Clusters) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_more_than_a_request_holds_stays_in_order(clusters: Clusters) -> None:
+    large = [OutRecord(EVENTS, n % 2, b"%d" % n + b" " * 200_000) for n in range(40)]
+    with clusters(0, 0) as cluster:
+        asyncio.run(_send(cluster, large))
+        logs = read_topic(cluster.kafka, EVENTS)
+
+    for partition, log in enumerate(logs[:2]):
+        assert [int(record.value) for record in log] == list(range(partition, 40, 2))
+
+
+@pytest.mark.timeout(300)
+def test_a_partition_that_is_not_there_is_told(clusters: Clusters) -> None:
+    with clusters(0, 0) as cluster:
+        nowhere = OutRecord(EVENTS, cluster.partitions, b"{}")
+        with pytest.raises(Unavailable, match=f"{EVENTS} has no partition {cluster.partitions}"):
+            asyncio.run(_send(cluster, [nowhere]))
+
+
+@pytest.mark.timeout(300)
 def test_what_has_not_left_in_time_never_leaves(clusters: Clusters) -> None:
     with clusters(0, 0) as cluster:
         asyncio.run(_send_while_it_stands(cluster))
@@ -49,6 +68,11 @@ def test_a_broker_that_dies_makes_no_gap_and_no_repeat(clusters: Clusters) -> No
 
     for log in logs[:2]:
         assert [record.value for record in log] == [b"%d" % number for number in range(300)]
+
+
+async def _send(cluster: Cluster, records: list[OutRecord]) -> None:
+    async with aclosing(AsyncPublisher(cluster.kafka)) as publisher:
+        await publisher.send(records)
 
 
 async def _fetched(cluster: Cluster, batches: int) -> list[set[int]]:
