@@ -86,14 +86,17 @@ def prepared(only: tuple[str, ...]) -> tuple[list[Contender], dict[str, str]]:
 
 def line_of(measured: Measured) -> str:
     cpu = measured.cpu_s_per_million
+    spoilt = (
+        f"  {measured.counted_again} of {measured.repeats} repeats again,"
+        f" {measured.said} of {measured.malformed} malformed told"
+    )
     return (
         f"{measured.round} {measured.workload:<8} {measured.contender:<18}"
         f" {measured.events_per_s:>10,.0f} events/s  {cpu['contender']:>8.1f} CPU-s/M"
         f"  redis {cpu['redis']:>6.1f}  kafka {cpu['kafka']:>6.1f}"
         f"  {measured.peak_rss_mb:>6.0f} MB"
         f"  {measured.seconds:.1f} s  {measured.compared} compared, {measured.differing} differ"
-        f" {measured.fault}  {measured.counted_again} of {measured.repeats} repeats again,"
-        f" {measured.said} of {measured.malformed} malformed told"
+        f" {measured.fault}{spoilt if measured.malformed else ''}"
     )
 
 
