@@ -56,7 +56,10 @@ def timing(found: Found) -> str:
         return NOT_RUN
     plan = found["throughput"]["plan"]
     rounds = f"{plan['rounds']} {'round' if plan['rounds'] == 1 else 'rounds'}"
-    return f"{_timing(plan)}; the table gives the median and the range of {rounds}.\n"
+    return (
+        f"{_timing(plan)}; the table gives the median and the range of {rounds}. The two dearest"
+        " run once.\n"
+    )
 
 
 def _timing(plan: Mapping[str, Any]) -> str:

@@ -25,8 +25,10 @@ from scripts.bench.topics import Ends, read
 RATES = (20, 100, 300, 600)
 CLIENTS = 10_000
 SIZE = 100
+SIZES = ((1, 100), (10, 100), (1_000, 10))
+"""Other sizes of a batch, and how many a second."""
 BREAKDOWN_RATE = 100
-SHAPES = ((1, 1), (2, 2), (4, 1), (4, 2), (8, 2))
+SHAPES = ((1, 1), (4, 1), (4, 2), (8, 2))
 """Partitions, and lanes of each agent."""
 
 
@@ -43,7 +45,10 @@ def run(quick: bool) -> dict[str, object]:
             loops.append(Latencies.of(rate, answers))
             if rate == BREAKDOWN_RATE:
                 breakdown = _breakdown(stack, answers, before)
-        single = Latencies.of(100, asked.loop(100 * seconds, 1, 100))
+        sizes = {
+            size: asdict(Latencies.of(rate, asked.loop(rate * seconds, size, rate)))
+            for size, rate in SIZES
+        }
         found = floors.measured(stack, quick)
         # Last: what these leave behind in the log would be in the way of the others.
         loops += [Latencies.of(r, asked.loop(r * seconds, SIZE, r)) for r in hard]
@@ -52,7 +57,7 @@ def run(quick: bool) -> dict[str, object]:
     return {
         "batch_of": SIZE,
         "loops": [asdict(one) for one in loops],
-        "single_event": asdict(single),
+        "sizes": sizes,
         "breakdown_ms": breakdown,
         "floors_ms": found,
         "p50_over_floor": round(mid.p50_ms / found["sum"], 2),

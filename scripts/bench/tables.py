@@ -59,7 +59,7 @@ def latency(found: Found) -> str:
         return NOT_RUN
     size = found["latency"]["batch_of"]
     loops = [(size, one) for one in found["latency"]["loops"]]
-    loops.append((1, found["latency"]["single_event"]))
+    loops += [(int(events), one) for events, one in found["latency"]["sizes"].items()]
     rows = [
         (
             f"{one['rate_per_s']:g} of {events}",

@@ -18,7 +18,7 @@ RUN: Mapping[str, tuple[str, ...]] = {
     "hot": ("centinela", *J1),
     "cards": J1,
     "statuses": J1,
-    "messy": ("centinela", "plain", "bytewax", "quix", "faust", "kafka-streams", "flink"),
+    "messy": ("centinela", "plain", "bytewax", "quix", "faust", "kafka-streams"),
 }
 """By workload, who does it; Centinela's access pack says nothing about payments."""
 
