@@ -54,7 +54,7 @@ PLANTS = (
         '        with self._metrics.step("emit"):\n',
         "        for partition, change in folded.changes.items():\n"
         "            holdings[partition].hold(change, self._limits.cached_entities)\n"
-        "        await self._exchange({})\n"
+        "        await self._exchange({}, holdings)\n"
         '        with self._metrics.step("emit"):\n',
         (
             WORKER + "test_a_crash_at_any_step_loses_nothing_and_counts_nothing_twice",
@@ -64,11 +64,23 @@ PLANTS = (
     Plant(
         "an ack before the commit",
         "stream_agents/lane.py",
-        "            done, self._unacked = self._unacked, events\n",
-        "            done, self._unacked = events, []\n",
+        "        done, self.unacked = self.unacked, events\n",
+        "        done, self.unacked = events, []\n",
         (
             "tests/unit/stream_agents/test_rim.py"
             "::test_nothing_is_acknowledged_before_it_is_committed",
+        ),
+    ),
+    Plant(
+        "a chunk that stays uncommitted while another lane has more",
+        "stream_agents/lane.py",
+        "        if idle := [lane for lane in group if not len(lane.inbox)]:\n"
+        "            await self._settle(idle)\n",
+        "        if not self._waiting(group):\n"
+        "            await self._settle(group)\n",
+        (
+            "tests/unit/stream_agents/test_rim.py"
+            "::test_a_chunk_is_committed_though_more_comes_for_another_lane",
         ),
     ),
     Plant(
