@@ -47,10 +47,9 @@ def busy(found: Found) -> str:
     if before <= told["cores"] / 2:
         return "Nobody else was working there.\n"
     return (
-        f"**Others were working there**: the load average was {before:g} on {told['cores']} cores "
-        "before this run began. Rates, latencies and recovery times are far too bad, most for what "
-        "needs several processes to take turns; CPU per event suffers less. Measure anew on a "
-        "quiet machine.\n"
+        f"**Others were working there** in the minute before: the load average was {before:g} on "
+        f"{told['cores']} cores. If they went on, rates, latencies and recovery times are too bad, "
+        "most for what needs several processes to take turns; CPU per event suffers less.\n"
     )
 
 
