@@ -76,8 +76,7 @@ PLANTS = (
         "stream_agents/lane.py",
         "        if idle := [lane for lane in group if not len(lane.inbox)]:\n"
         "            await self._settle(idle)\n",
-        "        if not self._waiting(group):\n"
-        "            await self._settle(group)\n",
+        "        if not self._waiting(group):\n            await self._settle(group)\n",
         (
             "tests/unit/stream_agents/test_rim.py"
             "::test_a_chunk_is_committed_though_more_comes_for_another_lane",
