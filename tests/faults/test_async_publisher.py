@@ -41,11 +41,12 @@ def test_more_than_a_request_holds_stays_in_order(clusters: Clusters) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_partition_that_is_not_there_is_told(clusters: Clusters) -> None:
+def test_after_a_flight_that_failed_the_next_one_goes(clusters: Clusters) -> None:
     with clusters(0, 0) as cluster:
-        nowhere = OutRecord(EVENTS, cluster.partitions, b"{}")
-        with pytest.raises(Unavailable, match=f"{EVENTS} has no partition {cluster.partitions}"):
-            asyncio.run(_send(cluster, [nowhere]))
+        asyncio.run(_send_beside_the_topic(cluster))
+        logs = read_topic(cluster.kafka, EVENTS)
+
+    assert [record.value for record in logs[0]] == [b"before", b"after"]
 
 
 @pytest.mark.timeout(300)
@@ -73,6 +74,14 @@ def test_a_broker_that_dies_makes_no_gap_and_no_repeat(clusters: Clusters) -> No
 async def _send(cluster: Cluster, records: list[OutRecord]) -> None:
     async with aclosing(AsyncPublisher(cluster.kafka)) as publisher:
         await publisher.send(records)
+
+
+async def _send_beside_the_topic(cluster: Cluster) -> None:
+    async with aclosing(AsyncPublisher(cluster.kafka)) as publisher:
+        await publisher.send(slices(b"before", 1))
+        with pytest.raises(Unavailable, match=f"{EVENTS} has no partition {cluster.partitions}"):
+            await publisher.send(slices(b"beside", cluster.partitions + 1)[-1:])
+        await publisher.send(slices(b"after", 1))
 
 
 async def _fetched(cluster: Cluster, batches: int) -> list[set[int]]:
