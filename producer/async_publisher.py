@@ -18,7 +18,6 @@ from models.errors import Unavailable
 from producer.records import OutRecord
 
 _WAITING_SENDS = 10_000
-_BATCH_BYTES = 8 * 1024 * 1024
 _REQUEST_S = 40.0
 _LEAVE_S = 1.0
 
@@ -36,7 +35,8 @@ class AsyncPublisher:
         kafka: Bootstrap servers.
         timeout_s: For one `send`. What has not left by then never leaves.
         compression: As Kafka names it, `zstd`; None for none.
-        largest_bytes: Of a record, not compressed.
+        batch_bytes: Records of a partition fill a batch up to so much, before compression; a larger
+            one has a batch of its own.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class AsyncPublisher:
         *,
         timeout_s: float = 10.0,
         compression: str | None = None,
-        largest_bytes: int = 1_000_000,
+        batch_bytes: int = 1_000_000,
     ) -> None:
         self._kafka = kafka
         self._timeout_s = timeout_s
         self._compression = compression
-        self._largest_bytes = largest_bytes
+        self._batch_bytes = batch_bytes
         self._producer: AIOKafkaProducer | None = None
         self._waiting: list[Waiting] = []
         self._flying: asyncio.Task[None] | None = None
@@ -121,7 +121,7 @@ class AsyncPublisher:
                 acks="all",
                 enable_idempotence=True,
                 compression_type=self._compression,
-                max_batch_size=min(self._largest_bytes, _BATCH_BYTES),
+                max_batch_size=self._batch_bytes,
                 request_timeout_ms=int(1000 * min(self._timeout_s, _REQUEST_S)),
             )
             try:

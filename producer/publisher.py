@@ -26,7 +26,6 @@ Delivered = Callable[[KafkaError | None, Message], None]
 _log = logging.getLogger("centinela.kafka")
 _QUEUED_RECORDS = 10_000
 _QUEUED_KIB = 64 * 1024
-_BATCH_BYTES = 8 * 1024 * 1024
 
 
 def records_of(
@@ -96,8 +95,6 @@ class Publisher:
         linger_ms: How long the client may wait for more before it sends.
         delivery_timeout_s: After this long without an acknowledgement a record counts as failed.
             It may have been written all the same: send again only under the same event ids.
-        compression: As Kafka names it: `none`, `zstd`.
-        largest_bytes: Of a record, compressed.
     """
 
     def __init__(
@@ -106,8 +103,6 @@ class Publisher:
         *,
         linger_ms: float = 0,
         delivery_timeout_s: float = 10,
-        compression: str = "none",
-        largest_bytes: int = 1_000_000,
     ) -> None:
         self._kafka = kafka
         self._timeout_s = delivery_timeout_s
@@ -119,12 +114,7 @@ class Publisher:
                 "linger.ms": linger_ms,
                 "delivery.timeout.ms": int(delivery_timeout_s * 1_000),
                 "queue.buffering.max.messages": _QUEUED_RECORDS,
-                "queue.buffering.max.kbytes": max(_QUEUED_KIB, 64 * largest_bytes // 1024),
-                "message.max.bytes": largest_bytes,
-                # A chunk's records of a partition travel in one request.
-                "batch.size": min(largest_bytes, _BATCH_BYTES),
-                "compression.type": compression,
-                "compression.level": 1 if compression == "zstd" else -1,
+                "queue.buffering.max.kbytes": _QUEUED_KIB,
                 "logger": _log,
                 "log_level": 3,  # syslog's: errors. It also warns of each retry, and of settings.
             }
@@ -154,7 +144,8 @@ class Publisher:
                 return self._produce(record, delivered)
             except BufferError:
                 if time.monotonic() > deadline:
-                    raise self._refused() from None
+                    waiting = f"{_QUEUED_RECORDS} records are still queued"
+                    raise Unavailable(f"Kafka at {self._kafka}: {waiting}") from None
                 time.sleep(0.005)
 
     def fault(self, error: KafkaError) -> Unavailable:
@@ -192,6 +183,3 @@ class Publisher:
     def _serve_reports(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(0.1)
-
-    def _refused(self) -> Unavailable:
-        return Unavailable(f"Kafka at {self._kafka}: {_QUEUED_RECORDS} records are still queued")

@@ -64,9 +64,8 @@ def agent_publisher(kafka: str, deadline_s: float) -> AsyncPublisher:
     Args:
         deadline_s: For one emit. Not below the worker's own, which would send the same again.
     """
-    return AsyncPublisher(
-        kafka, timeout_s=deadline_s, compression="zstd", largest_bytes=2 * OUTCOME_BYTES
-    )
+    batch_bytes = OUTCOME_BYTES // 4
+    return AsyncPublisher(kafka, timeout_s=deadline_s, compression="zstd", batch_bytes=batch_bytes)
 
 
 class FaustLog:
