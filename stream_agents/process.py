@@ -80,10 +80,10 @@ async def _run(
     port: int,
 ) -> None:
     metrics = StageMetrics(settings.pack, name, settings.partitions)
-    app = build_app(name, settings)
     limits = Limits(settings.cached_entities, settings.seen_ids, settings.deadline_s)
     ensure_topics(settings.kafka, settings.pack, settings.partitions)
     epoch = topic_id(settings.kafka, topic)
+    app = build_app(name, settings, epoch)
     async with aclosing(agent_publisher(settings.kafka, settings.deadline_s)) as publisher:
         transport = FaustLog(app, topic, settings.kafka, publisher)
         worker = Worker(stage, store, transport, epoch, metrics, limits, uuid4().hex[:12])

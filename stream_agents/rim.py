@@ -38,12 +38,17 @@ class _App(faust.App):
         """None: Faust would keep its tables there, and we have none."""
 
 
-def build_app(name: str, settings: AgentSettings) -> faust.App:
-    """A Faust app without tables, web server, leader or topics of its own."""
+def build_app(name: str, settings: AgentSettings, epoch: str) -> faust.App:
+    """A Faust app without tables, web server, leader or topics of its own.
+
+    Args:
+        epoch: Id of the topic that it reads. A static member that comes back is given what it had,
+            of however many partitions: of another topic it has to be another member.
+    """
     return _App(
         f"centinela-{settings.pack}-{name}",
         broker=f"kafka://{settings.kafka}",
-        consumer_group_instance_id=settings.instance or None,
+        consumer_group_instance_id=f"{settings.instance}.{epoch}" if settings.instance else None,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 5,
         broker_commit_interval=1.0,

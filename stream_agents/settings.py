@@ -20,7 +20,8 @@ class AgentSettings(Connections):
         recorder_port: Where the recorder answers them.
         session_timeout_s: How soon the group notices that an agent was killed.
         instance: Static member name of this agent, unique among the agents of a stage: a restart
-            within the session time-out then moves no partitions. Empty for a dynamic member.
+            within the session time-out then moves no partitions of the same topic. Empty for a
+            dynamic member.
         retention_days: Of the topics; an entity is forgotten after this and its longest window.
         seen_ids: D, how many event ids each partition remembers to recognise repeats.
         cached_entities: How many entities' states an agent holds per partition.

@@ -95,7 +95,7 @@ class OnKafka:
         self.ended = asyncio.Event()
         self._kafka = kafka
         settings = AgentSettings(kafka=kafka, stalled_s=NEVER_S)
-        self._app = app = build_app(topic, settings)
+        self._app = app = build_app(topic, settings, "")
         self._publisher = agent_publisher(kafka, EMIT_WITHIN_S)
         self.log = FaustLog(app, topic, kafka, self._publisher)
         self.reader = Reader(self.log, topic_id(kafka, topic))

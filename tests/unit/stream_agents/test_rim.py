@@ -179,7 +179,7 @@ class Agent:
         log = MemoryLog(self.broker, "in")
         stage, limits = CountingStage("out"), Limits(seen_ids=64, deadline_s=0.0)
         self.worker = Worker(stage, self.store, log, "epoch", metrics, limits)
-        app = build_app("test", settings)
+        app = build_app("test", settings, "epoch")
         self.rim = Rim(app, "in", self.worker, metrics, settings)
 
     async def fetch(self, *offsets: int, value: bytes | None = b"a", partition: int = 0) -> None:
