@@ -178,9 +178,13 @@ class Rim:
         async for event in stream.noack().events():  # type: ignore[attr-defined]  # typed too narrowly
             await self._lanes.put(event)
 
-    def _ends(self) -> dict[int, int]:
+    def require_topic(self) -> None:
+        """Raises TopicReplaced where the topic is not the one that the worker knows."""
         if topic_id(self._settings.kafka, self._topic) != self._worker.epoch:
             raise TopicReplaced(self._topic)
+
+    def _ends(self) -> dict[int, int]:
+        self.require_topic()
         return end_offsets(self._settings.kafka, self._topic)
 
     def _watch(self) -> None:
@@ -197,6 +201,8 @@ def _fenced_transport(app: faust.App, rim: Rim) -> Transport:
     class FencedConsumer(Consumer):
         async def perform_seek(self) -> None:
             await super().perform_seek()
+            # A fence of the new topic would be taken for one of a topic made again, and undone.
+            await asyncio.to_thread(rim.require_topic)
             for tp, offset in (await rim.assigned(set(self.assignment()))).items():
                 with suppress(IllegalStateError):
                     await self.seek_wait({tp: offset})
