@@ -17,8 +17,7 @@ class ApiSettings(BaseSettings):
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         wait_s: For how long a POST waits for its answers before it says 202.
-        publish_s: After so long without Kafka's acknowledgement a POST is answered with 503, a
-            second later at most: the client looks once a second.
+        publish_s: After so long without Kafka's acknowledgement a POST is answered with 503.
         max_events: The most events of one batch.
         max_body_bytes: The most bytes of one request.
         log_level: From which level on the API's own lines are logged.
