@@ -122,11 +122,6 @@ class Lanes:
         self._take_bytes = take_bytes
         self._is_stopping = False
 
-    @property
-    def offsets(self) -> dict[int, int]:
-        """Per partition, the offset of the newest record folded."""
-        return self._worker.offsets
-
     async def put(self, event: EventT[bytes]) -> None:
         await self._lanes[event.message.partition % len(self._lanes)].inbox.put(event)
 

@@ -189,7 +189,7 @@ class Rim:
 
     def _watch(self) -> None:
         watch(
-            lambda: self._lanes.offsets,
+            lambda: self._worker.offsets,
             self._ends,
             self._metrics,
             self._settings.stalled_s,

@@ -278,8 +278,9 @@ class Worker:
         self, read: Mapping[int, Sequence[str]], within: Collection[int]
     ) -> set[int]:
         """Commits what is pending and reads; returns the partitions lost to another worker."""
-        mine = {p: held for p, held in self._held.items() if p in within}
-        asking = {p: held for p, held in mine.items() if held.pending or p in read}
+        asking = {
+            p: held for p, held in self._held.items() if p in within and (held.pending or p in read)
+        }
         turns = [Turn(p, held.pending, read.get(p, ())) for p, held in asking.items()]
         with self._metrics.step("store"):
             replies = await self._reliably(lambda: self._store.exchange(turns))
