@@ -11,6 +11,7 @@ from typing import Any
 from faust.types import EventT
 
 from producer.records import Record
+from stream_agents.heap import Heap
 from stream_agents.worker import Worker
 
 _STILL_TURNS = 3
@@ -121,6 +122,7 @@ class Lanes:
         self._take_records = take_records
         self._take_bytes = take_bytes
         self._is_stopping = False
+        self._heap = Heap()
 
     async def put(self, event: EventT[bytes]) -> None:
         await self._lanes[event.message.partition % len(self._lanes)].inbox.put(event)
@@ -182,6 +184,9 @@ class Lanes:
         await asyncio.sleep(0)  # lets Faust hand over what has arrived meanwhile
         if idle := [lane for lane in group if not len(lane.inbox)]:
             await self._settle(idle)
+        self._heap.passed(sum(len(record.value) for record in records))
+        if not self._waiting(self._lanes):
+            self._heap.give_back()
 
     async def _settle(self, group: Sequence[Lane]) -> None:
         await self._worker.settle(self._partitions(group))

@@ -11,6 +11,7 @@ import pytest
 from faust.types import TP, EventT
 
 from feature_store.fence import Reply, StoreUnavailable, Turn, decode_fence
+from stream_agents.heap import Heap
 from stream_agents.lane import Inbox
 from stream_agents.memory import MemoryBroker, MemoryLog, MemoryStore
 from stream_agents.metrics import StageMetrics
@@ -409,3 +410,25 @@ async def test_each_lane_acknowledges_what_is_committed_whoever_took_it(laned: A
 
     assert sorted(laned.acked) == sorted([*range(12), *range(12)])
     assert (laned.store.offset_of(0), laned.store.offset_of(1)) == (11, 11)
+
+
+class WatchedHeap(Heap):
+    """Notes how much had passed whenever it is asked to give back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_after: list[int] = []
+
+    def give_back(self) -> bool:
+        self.asked_after.append(self._passed)
+        return super().give_back()
+
+
+async def test_memory_goes_back_once_nothing_waits(agent: Agent) -> None:
+    heap = agent.rim._lanes._heap = WatchedHeap()
+    await agent.fetch(*range(2 * TAKE), value=b"aaa")
+    working = agent.work()
+    await settled()
+
+    assert heap.asked_after == [3 * 2 * TAKE]
+    await agent.stop(working)
