@@ -24,7 +24,7 @@ class AgentSettings(Connections):
             dynamic member.
         retention_days: Of the topics; an entity is forgotten after this and its longest window.
         seen_ids: D, how many event ids each partition remembers to recognise repeats.
-        cached_entities: How many entities' states an agent holds per partition.
+        cached_entities: At most so many entities' states does an agent hold per partition.
         kept_decisions: How many answers other than allow are kept to be explained.
         record_days: How long answers stay in PostgreSQL after they were given.
         lanes: An agent's partitions are dealt to so many loops: while one waits for Redis or Kafka,

@@ -7,9 +7,8 @@ different logs and stores.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -24,6 +23,7 @@ from producer.records import OutRecord, Record
 from stream_agents.gaps import gap_before, is_unplaced, of_new_topic
 from stream_agents.journal import tell
 from stream_agents.metrics import StageMetrics
+from stream_agents.recent import RecentStates
 from stream_agents.stage import Change, Decoded, Folded, Memory, Place, Stage, find_poison
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ class Limits:
     """How much a worker remembers, and how long it waits for a part that is away.
 
     Args:
-        cached_entities: Per partition; entities beyond it are read from the store again.
+        cached_entities: At most, per partition; the others are read from the store again.
         seen_ids: D, the event ids remembered per partition; part of the stored state.
         deadline_s: For one call of the store or the log with its retries; then the process ends.
     """
@@ -65,7 +65,7 @@ class Holding:
     stored: bytes
     fence: Fence
     seen: SeenIds
-    cache: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    recent: RecentStates
     pending: Commit | None = None
 
     def committed(self, stored: bytes) -> None:
@@ -76,17 +76,14 @@ class Holding:
         """The next record does not follow what was folded; committed with what comes of it."""
         self.fence = replace(self.fence, gap=gap_before(record, expected, self.fence))
 
-    def hold(self, change: Change, cached_entities: int) -> None:
+    def hold(self, change: Change) -> None:
         """Takes a chunk's changes over, to be committed with the next exchange."""
         seen = self.seen.written_since(self.fence.seen)
         self.pending = Commit(self.stored, change.fence.encoded(), change.states, seen)
         self.fence = change.fence
-        for entity, state in change.states.items():
-            self.cache[entity] = state
-            self.cache.move_to_end(entity)
-        # The changed entities are the newest: what is not committed yet is never dropped.
-        while len(self.cache) > cached_entities + len(change.states):
-            self.cache.popitem(last=False)
+        # They grow old at most once before they are committed: none is forgotten till then.
+        self.recent.young.update(change.states)
+        self.recent.grow_old()
 
 
 class _BreaksOurCode(Exception):
@@ -193,7 +190,10 @@ class Worker:
             self._metrics.alarm("epoch")
             fence = of_new_topic(fence, self._epoch)
         seen = SeenIds(self._limits.seen_ids, ring, fence.seen)
-        return Holding(stored, replace(fence, writer=self._writer), seen)
+        return Holding(stored, replace(fence, writer=self._writer), seen, self._recent())
+
+    def _recent(self) -> RecentStates:
+        return RecentStates(self._limits.cached_entities)
 
     async def _start_again(self, partition: int, stored: bytes, fence: Fence) -> Holding:
         """Forgets states of another layout; the log is then folded again from its beginning."""
@@ -208,7 +208,7 @@ class Worker:
             return await self._load(partition)
         await self._reliably(lambda: self._store.forget(partition))
         seen = SeenIds(self._limits.seen_ids)
-        return Holding(reply.fence, replace(fresh, layout=layout), seen)
+        return Holding(reply.fence, replace(fresh, layout=layout), seen, self._recent())
 
     async def _in_order(self, records: Sequence[Record]) -> list[Record]:
         """The records that continue each partition's log; the rest was applied or is ahead."""
@@ -265,13 +265,12 @@ class Worker:
         log.error("gap in the log", expected=expected, **place)
         self._metrics.alarm("gap")
 
-    def _missing(self, records: Sequence[Record], chunk: Decoded) -> dict[int, list[str]]:
+    def _missing(self, records: Sequence[Record], chunk: Decoded) -> dict[int, Sequence[str]]:
         """Per partition, the entities whose state this worker does not hold."""
         # Also of what has dead lines alone: its fence is to be looked at like any other's.
-        missing: dict[int, list[str]] = {record.partition: [] for record in records}
+        missing: dict[int, Sequence[str]] = {record.partition: [] for record in records}
         for partition, entities in chunk.entities.items():
-            cache = self._held[partition].cache
-            missing[partition] = [entity for entity in entities if entity not in cache]
+            missing[partition] = self._held[partition].recent.missing(entities)
         return missing
 
     async def _exchange(
@@ -292,7 +291,7 @@ class Worker:
                     self._metrics.committed(turn.partition, held.fence)
                 held.committed(reply.fence)
                 states = (state or b"" for state in reply.states)
-                held.cache.update(zip(turn.read, states, strict=True))
+                held.recent.young.update(zip(turn.read, states, strict=True))
             elif self._held.get(turn.partition) is held:
                 moved.add(turn.partition)
         if moved:
@@ -331,7 +330,7 @@ class Worker:
             held = holdings[partition]
             # A partition that left and came back meanwhile has a new copy: not ours to change.
             if self._held.get(partition) is held:
-                held.hold(change, self._limits.cached_entities)
+                held.hold(change)
         self._metrics.folded(records, folded)
         with self._metrics.step("answer"):
             await self._reliably(lambda: self._stage.answer(folded))
@@ -419,5 +418,5 @@ def memory_of(holdings: Mapping[int, Holding]) -> Memory:
     return Memory(
         fences={partition: held.fence for partition, held in holdings.items()},
         seen={partition: held.seen for partition, held in holdings.items()},
-        states={partition: held.cache for partition, held in holdings.items()},
+        states={partition: held.recent.young for partition, held in holdings.items()},
     )

@@ -53,7 +53,7 @@ PLANTS = (
         "stream_agents/worker.py",
         '        with self._metrics.step("emit"):\n',
         "        for partition, change in folded.changes.items():\n"
-        "            holdings[partition].hold(change, self._limits.cached_entities)\n"
+        "            holdings[partition].hold(change)\n"
         "        await self._exchange({}, holdings)\n"
         '        with self._metrics.step("emit"):\n',
         (
@@ -145,10 +145,10 @@ PLANTS = (
     Plant(
         "an eviction of an uncommitted entity",
         "stream_agents/worker.py",
-        "        while len(self.cache) > cached_entities + len(change.states):\n"
-        "            self.cache.popitem(last=False)\n",
-        "        while len(self.cache) > cached_entities:\n"
-        "            dict.pop(self.pending.states, self.cache.popitem(last=False)[0], None)\n",
+        "        self.recent.young.update(change.states)\n        self.recent.grow_old()\n",
+        "        self.recent.young.update(change.states)\n"
+        "        while len(self.recent.young) > max(1, self.recent._half):\n"
+        "            dict.pop(self.pending.states, self.recent.young.popitem()[0], None)\n",
         (WORKER + "test_a_chunk_of_more_entities_than_are_cached_is_committed_whole", SIMULATION),
     ),
     Plant(

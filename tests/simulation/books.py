@@ -128,7 +128,7 @@ class Books:
             held = process.worker._held.get(partition)
             if held is None or held.stored != store.memory.fences.get(partition, b""):
                 continue
-            for entity, state in held.cache.items():
+            for entity, state in held.recent:
                 stored = store.memory.states.get((partition, entity), b"")
                 if stored and state != stored:
                     yield f"{where}: {process.name} holds another state of {entity}"
