@@ -124,7 +124,7 @@ def _one(name: str, run: Callable[[bool], dict[str, Any]], quick: bool) -> dict[
 def plan_of(quick: bool, rounds: int, everyone: bool) -> Plan:
     if quick:
         return Plan(400_000, 1, 2.0, 0.4, QUICK)
-    return Plan(1_500_000, rounds, 4.0, 0.8, () if everyone else PEERS)
+    return Plan(1_500_000, rounds, 3.0, 0.6, () if everyone else PEERS)
 
 
 def _engines(parts: tuple[str, ...], plan: Plan, found: dict[str, Any]) -> dict[str, Any]:

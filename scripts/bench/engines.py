@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,10 +57,10 @@ def timing(found: Found) -> str:
         return NOT_RUN
     plan = found["throughput"]["plan"]
     rounds = f"{plan['rounds']} {'round' if plan['rounds'] == 1 else 'rounds'}"
-    return (
-        f"{_timing(plan)}; the table gives the median and the range of {rounds}. The two dearest"
-        " run once.\n"
-    )
+    runs = Counter(one["contender"] for one in found["throughput"]["rounds"])
+    once = [name for name, count in runs.items() if count == 1 < plan["rounds"]]
+    dear = f" The dearest run once: {', '.join(once)}." if once else ""
+    return f"{_timing(plan)}; the table gives the median and the range of {rounds}.{dear}\n"
 
 
 def _timing(plan: Mapping[str, Any]) -> str:

@@ -70,7 +70,7 @@ def _shaped(partitions: int, lanes: int) -> dict[str, object]:
     """The slowest rate once more, on so many partitions with so many lanes."""
     with running_stack("ingestion", "decision", "api", partitions=partitions, lanes=lanes) as stack:
         asked = Asked(stack)
-        asked.loop(400, SIZE, 50)
+        asked.loop(200, SIZE, 50)
         before = stack.steps("ingestion")["fold"][1]
         found = Latencies.of(RATES[0], asked.loop(6 * RATES[0], SIZE, RATES[0]))
         chunks = stack.steps("ingestion")["fold"][1] - before

@@ -22,8 +22,8 @@ from scripts.bench.rounds import Measured, Plan, Track, measure, on_all_cores, o
 from scripts.bench.servers import servers
 from scripts.bench.workload import Workload, workload
 
-ONCE = ("script", "crowdsec")
-"""A hundred times dearer than the others: no spread changes what there is to see."""
+ONCE = ("script", "crowdsec", "faust", "centinela-single")
+"""Ten to a thousand times dearer than the others: no spread changes what there is to see."""
 
 
 def run(plan: Plan, track: Track) -> dict[str, Any]:

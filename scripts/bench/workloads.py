@@ -11,7 +11,7 @@ from scripts.bench.rounds import Measured, Plan, Track
 from scripts.bench.throughput import measured, prepared
 from scripts.bench.workload import Workload, workload
 
-PLAN = Plan(500_000, 1, 2.5, 0.4)
+PLAN = Plan(500_000, 1, 2.0, 0.4)
 J1 = ("centinela-j1", "plain-batched", "bytewax", "kafka-streams")
 RUN: Mapping[str, tuple[str, ...]] = {
     "flat": ("centinela", "plain-batched"),
