@@ -31,7 +31,7 @@ class TopicReplaced(Exception):
 
 
 class Progress:
-    """Since when records wait and no fence moves.
+    """Since when records wait, no fence moves, and nothing is asked for again.
 
     Args:
         at: Now, in seconds of a monotonic clock.
@@ -39,12 +39,13 @@ class Progress:
 
     def __init__(self, at: float) -> None:
         self._moved_at = at
-        self._before: Offsets = {}
+        self._before: tuple[Offsets, int] = ({}, 0)
 
-    def standing_s(self, at: float, offsets: Offsets, lag: Offsets) -> float:
+    def standing_s(self, at: float, offsets: Offsets, lag: Offsets, retries: int = 0) -> float:
         """For how long it has stood still; 0 as long as there is nothing to do."""
-        if offsets != self._before or not any(records > 0 for records in lag.values()):
-            self._moved_at, self._before = at, dict(offsets)
+        now = dict(offsets), retries
+        if now != self._before or not any(records > 0 for records in lag.values()):
+            self._moved_at, self._before = at, now
         return at - self._moved_at
 
     def unknown(self, at: float) -> None:
@@ -55,6 +56,7 @@ class Progress:
 def watch(
     offsets: Callable[[], Offsets],
     ends: Callable[[], Offsets],
+    retries: Callable[[], int],
     metrics: StageMetrics,
     stalled_s: float,
     stopped: threading.Event,
@@ -65,11 +67,13 @@ def watch(
         offsets: Per partition that is assigned, the offset of the newest record folded.
         ends: Per partition, the offset that its next record will have; asked of the broker. Where
             it raises TopicReplaced the process ends, to be started again on the new topic.
+        retries: How often a part that was away was asked for again: that wait has a deadline of
+            its own.
     """
     progress = Progress(time.monotonic())
     try:
         while not stopped.wait(LOOK_EVERY_S):
-            _look(progress, offsets(), ends, metrics, stalled_s)
+            _look(progress, offsets(), ends, retries(), metrics, stalled_s)
     except TopicReplaced as error:
         log.critical("topic was made again", topic=str(error))
         _leave(FAILED)
@@ -82,6 +86,7 @@ def _look(
     progress: Progress,
     offsets: Offsets,
     ends: Callable[[], Offsets],
+    retries: int,
     metrics: StageMetrics,
     stalled_s: float,
 ) -> None:
@@ -93,7 +98,7 @@ def _look(
         return
     lag = {partition: end.get(partition, 0) - at - 1 for partition, at in offsets.items()}
     metrics.lag(lag)
-    if progress.standing_s(time.monotonic(), offsets, lag) > stalled_s:
+    if progress.standing_s(time.monotonic(), offsets, lag, retries) > stalled_s:
         log.critical("stalled", lag=lag, offsets=offsets)
         _leave(STALLED)
 

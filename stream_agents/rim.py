@@ -191,6 +191,7 @@ class Rim:
         watch(
             lambda: self._worker.offsets,
             self._ends,
+            lambda: self._worker.retries,
             self._metrics,
             self._settings.stalled_s,
             self._stopped,

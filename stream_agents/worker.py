@@ -117,6 +117,7 @@ class Worker:
         self._metrics = metrics
         self._limits = limits or Limits()
         self._held: dict[int, Holding] = {}
+        self._retries = 0
 
     @property
     def epoch(self) -> str:
@@ -132,6 +133,11 @@ class Worker:
     @property
     def has_uncommitted(self) -> bool:
         return any(held.pending for held in self._held.values())
+
+    @property
+    def retries(self) -> int:
+        """How often it has asked again for a part that was away; it gives up at its deadline."""
+        return self._retries
 
     async def assigned(self, partitions: Collection[int]) -> dict[int, int]:
         """Takes partitions over; returns the offset to read each from: its fence + 1."""
@@ -410,6 +416,7 @@ class Worker:
                     raise
                 log.warning("waiting for a part that is away", error=str(error))
                 self._metrics.alarm("unavailable")
+                self._retries += 1
             await asyncio.sleep(pause)
             pause = min(2 * pause, 2.0)
 

@@ -58,8 +58,17 @@ def test_time_in_which_the_broker_could_not_be_asked_does_not_count() -> None:
     assert progress.standing_s(102, {0: 5}, {0: 3}) == 2
 
 
+def test_asking_again_for_a_part_that_is_away_is_no_standing_still() -> None:
+    progress = Progress(0.0)
+    progress.standing_s(1, {0: 5}, {0: 3}, 7)
+
+    assert progress.standing_s(20, {0: 5}, {0: 3}, 8) == 0
+    assert progress.standing_s(25, {0: 5}, {0: 3}, 8) == 5
+
+
 WATCH = """
 import threading
+from itertools import count
 from models.errors import Unavailable
 from stream_agents import liveness
 from stream_agents.metrics import StageMetrics
@@ -73,8 +82,9 @@ def replaced():
 liveness.LOOK_EVERY_S = 0.01
 stopped = threading.Event()
 threading.Timer(0.3, stopped.set).start()
-offsets, ends = {case}
-liveness.watch(offsets, ends, StageMetrics("access", "test"), 0.1, stopped)
+offsets, ends, *retries = {case}
+retried = retries[0] if retries else lambda: 0
+liveness.watch(offsets, ends, retried, StageMetrics("access", "test"), 0.1, stopped)
 """
 
 
@@ -84,10 +94,11 @@ liveness.watch(offsets, ends, StageMetrics("access", "test"), 0.1, stopped)
         ("lambda: {0: 5}, lambda: {0: 7}", STALLED),
         ("lambda: {0: 5}, lambda: {0: 6}", 0),
         ("lambda: {0: 5}, away", 0),
+        ("lambda: {0: 5}, lambda: {0: 7}, count().__next__", 0),
         ("lambda: {0: 1 // 0}, lambda: {0: 7}", FAILED),
         ("lambda: {}, replaced", FAILED),
     ],
-    ids=["stalled", "idle", "broker away", "broken", "topic replaced"],
+    ids=["stalled", "idle", "broker away", "store away", "broken", "topic replaced"],
 )
 def test_the_watch_ends_the_process_that_stands_still_or_cannot_be_watched(
     case: str, code: int

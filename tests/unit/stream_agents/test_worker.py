@@ -192,6 +192,7 @@ async def test_a_store_that_is_away_for_a_moment_costs_nothing() -> None:
 
     assert bench.outcomes() == ["a=1", "a=2"]
     assert bench.fence().decided == 2
+    assert worker.retries == 2
 
 
 async def test_past_the_deadline_the_worker_gives_up_and_nothing_is_lost() -> None:
