@@ -20,6 +20,8 @@ from tests.topics import admin_client
 
 PARTITIONS = 2
 NOON_MS = 1_767_225_600_000
+FOR_EVER = {"retention.ms": "-1"}
+"""Records of that noon are old: whenever it looks, the broker would delete them."""
 WITHIN_S = 30.0
 
 
@@ -78,7 +80,7 @@ class OnKafka:
 def on_kafka(kafka: str) -> Iterator[Told]:
     topic = f"retained-{uuid4().hex}"
     admin = admin_client(kafka)
-    for made in admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values():
+    for made in admin.create_topics([NewTopic(topic, PARTITIONS, 1, config=FOR_EVER)]).values():
         made.result(WITHIN_S)
     retained = KafkaRetained(kafka, topic)
     yield OnKafka(kafka, retained)
