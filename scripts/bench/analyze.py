@@ -35,7 +35,10 @@ def main(
     with httpx.Client(headers={"Content-Type": "application/x-ndjson"}, timeout=30) as client:
         for body in bodies:
             began = time.perf_counter()
-            answer = client.post(f"{api}/analyze", content=body)
+            try:
+                answer = client.post(f"{api}/analyze", content=body)
+            except httpx.TransportError as error:
+                raise SystemExit(f"no answer from {api}: {error}; `make up` starts it") from None
             took_ms.append(1000 * (time.perf_counter() - began))
             incomplete += answer.status_code != 200
     measured = sorted(took_ms[WARM_UP:])
