@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scripts.stack.settings import CannotStart, LocalStack
 
+NEVER_LENT = range(20_000, 32_000)
+"""Below what Linux lends to outgoing connections: a free one is still free when a server starts."""
 LISTENING = "0A"
 """The state LISTEN in /proc/net/tcp."""
 
@@ -61,10 +64,13 @@ def is_free(port: int) -> bool:
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody holds now; all are held at once, so that they differ."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
+    ports: list[int] = []
+    with contextlib.ExitStack() as probes:
+        while len(ports) < count:
+            port = random.SystemRandom().choice(NEVER_LENT)
+            with contextlib.suppress(OSError):  # taken
+                probes.enter_context(socket.create_server(("127.0.0.1", port)))
+                ports.append(port)
     return ports
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.stack.health import http_answers, kafka_answers, redis_answers
-from scripts.stack.ports import free_ports, require_free_ports
+from scripts.stack.ports import free_ports, is_free, require_free_ports
 from scripts.stack.settings import CannotStart, LocalStack, require_space
 
 PORTS = (
@@ -31,6 +31,15 @@ def on_free_ports(**fixed: int) -> LocalStack:
 
 def test_free_ports_are_fine() -> None:
     require_free_ports(on_free_ports())
+
+
+def test_a_free_port_is_lent_to_no_connection_before_a_server_takes_it() -> None:
+    ports = free_ports(50)
+
+    lent = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+    assert len(set(ports)) == 50
+    assert max(ports) < int(lent)
+    assert all(map(is_free, ports))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
