@@ -32,6 +32,7 @@ from tests.topics import read_topic
 EVENTS = 4_000
 AWAY_MS = 12_000
 STALLED = "ingestion ended with code 70; starting it again in 0.5 s"
+FAILED = "ingestion ended with code 1; starting it again in 0.5 s"
 HANG = '{"occurred_at":"%s","client_ip":"203.0.113.9","method":"GET","path":"/hang","status":200}'
 
 
@@ -78,7 +79,7 @@ class Supervised:
 @pytest.fixture
 def agents(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervised]:
     start_afresh(stack)
-    monkeypatch.setenv("CENTINELA_STALLED_S", "2")
+    monkeypatch.setenv("CENTINELA_STALLED_S", "8")
     supervised = Supervised(stack, tmp_path)
     yield supervised
     supervised.supervisor.stop()
@@ -98,13 +99,27 @@ async def pause(url: str, milliseconds: int) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_an_agent_whose_store_is_silent_ends_itself_and_starts_again(agents: Supervised) -> None:
+def test_an_agent_waits_for_a_store_that_is_silent(agents: Supervised) -> None:
     agents.start(*agents.children)
     agents.publish(lines(seed=31))
     asyncio.run(pause(agents.stack.redis, AWAY_MS))
     agents.publish(lines(seed=32))
 
-    assert agents.supervisor.wait_until(lambda: STALLED in agents.said, 60), agents.said
+    agents.assert_all_answered()
+    assert agents.said == []
+
+
+@pytest.mark.timeout(300)
+def test_an_agent_whose_store_is_silent_beyond_its_deadline_ends_itself_and_starts_again(
+    agents: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CENTINELA_DEADLINE_S", "3")
+    agents.start(*agents.children)
+    agents.publish(lines(seed=31))
+    asyncio.run(pause(agents.stack.redis, AWAY_MS))
+    agents.publish(lines(seed=32))
+
+    assert agents.supervisor.wait_until(lambda: FAILED in agents.said, 60), agents.said
     agents.assert_all_answered()
 
 
