@@ -31,7 +31,7 @@ class TopicReplaced(Exception):
 
 
 class Progress:
-    """Since when records wait, no fence moves, and nothing is asked for again.
+    """Since when records wait, no fence moves, and nothing is tried again.
 
     Args:
         at: Now, in seconds of a monotonic clock.
@@ -67,8 +67,7 @@ def watch(
         offsets: Per partition that is assigned, the offset of the newest record folded.
         ends: Per partition, the offset that its next record will have; asked of the broker. Where
             it raises TopicReplaced the process ends, to be started again on the new topic.
-        retries: How often a part that was away was asked for again: that wait has a deadline of
-            its own.
+        retries: How often what had failed was tried again: whoever does so ends it by itself.
     """
     progress = Progress(time.monotonic())
     try:

@@ -24,6 +24,7 @@ from models.errors import Unavailable
 from producer.async_publisher import AsyncPublisher
 from producer.records import OutRecord
 from producer.topics import OUTCOME_BYTES, end_offsets, next_offset, topic_id
+from stream_agents.consumer import LoopConsumer
 from stream_agents.lane import Lanes
 from stream_agents.liveness import TopicReplaced, watch
 from stream_agents.metrics import StageMetrics
@@ -200,6 +201,9 @@ class Rim:
 
 def _fenced_transport(app: faust.App, rim: Rim) -> Transport:
     class FencedConsumer(Consumer):
+        def _new_consumer_thread(self) -> LoopConsumer:
+            return LoopConsumer(self)
+
         async def perform_seek(self) -> None:
             await super().perform_seek()
             # A fence of the new topic would be taken for one of a topic made again, and undone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -123,13 +124,16 @@ class Stage(Protocol):
         """Tells callers who wait; idempotent."""
 
 
-def find_poison(
+async def find_poison(
     records: Sequence[Record], attempt: Callable[[Sequence[Place]], object]
 ) -> list[Place]:
     """The lines that make an attempt raise, each found in its context, behind those before it.
 
     What raises only after certain events is found too, as the last line of the shortest beginning
     that does.
+
+    Others have a turn before each attempt: of a large record there are thousands, and who sends no
+    heartbeat for so long is taken for dead.
 
     Args:
         attempt: Tries the records without the lines given.
@@ -141,7 +145,8 @@ def find_poison(
     ]
     found: list[Place] = []
 
-    def fails(end: int) -> bool:
+    async def fails(end: int) -> bool:
+        await asyncio.sleep(0)
         try:
             attempt([*found, *places[end:]])
         except UnreadableState:
@@ -151,11 +156,11 @@ def find_poison(
         return False
 
     begun = 0
-    while begun < len(places) and fails(len(places)):
+    while begun < len(places) and await fails(len(places)):
         passing, failing = begun, len(places)
         while failing - passing > 1:
             middle = (passing + failing) // 2
-            passing, failing = (passing, middle) if fails(middle) else (middle, failing)
+            passing, failing = (passing, middle) if await fails(middle) else (middle, failing)
         found.append(places[failing - 1])
         begun = failing
     return found

@@ -136,7 +136,10 @@ class Worker:
 
     @property
     def retries(self) -> int:
-        """How often it has asked again for a part that was away; it gives up at its deadline."""
+        """How often it has tried again: a part that was away, a chunk without what breaks our code.
+
+        It ends both by itself: at its deadline, and with the chunk's last line.
+        """
         return self._retries
 
     async def assigned(self, partitions: Collection[int]) -> dict[int, int]:
@@ -171,9 +174,12 @@ class Worker:
     async def _process(self, records: Sequence[Record], within: Collection[int]) -> None:
         wanted = await self._in_order(records)
         while wanted:
+            owned = {record.partition: self._held[record.partition] for record in wanted}
             with self._metrics.step("decode"):
-                chunk, poisoned = self._decode(wanted)
-            lost = await self._exchange(self._missing(wanted, chunk), within)
+                chunk, poisoned = await self._decode(wanted)
+            lost = self._gone(owned)
+            if not lost:
+                lost = await self._exchange(self._missing(wanted, chunk), within)
             if not lost:
                 lost = await self._fold_and_emit(wanted, chunk, poisoned)
             if not lost:
@@ -302,8 +308,11 @@ class Worker:
                 moved.add(turn.partition)
         if moved:
             await self._start_over(moved)
-        revoked = {p for p, held in asking.items() if self._held.get(p) is not held}
-        return moved | revoked
+        return moved | self._gone(asking)
+
+    def _gone(self, owned: Mapping[int, Holding]) -> set[int]:
+        """The partitions that have left meanwhile; one that came back has a new copy."""
+        return {p for p, held in owned.items() if self._held.get(p) is not held}
 
     async def _start_over(self, partitions: set[int]) -> None:
         """Another writer moved the fence: drops the copies and reads on from the fence."""
@@ -343,14 +352,19 @@ class Worker:
         tell(records, folded)
         return set()
 
-    def _decode(self, records: Sequence[Record]) -> tuple[Decoded, list[Place]]:
+    async def _decode(self, records: Sequence[Record]) -> tuple[Decoded, list[Place]]:
         try:
             return self._stage.decode(records), []
         except Exception as error:  # whatever our code raises: a stage does no I/O here
             log.error("chunk cannot be decoded, looking for the event", error=repr(error))
             if len(records) > 1:
                 raise _BreaksOurCode from error
-        poisoned = find_poison(records, lambda without: self._stage.decode(records, without))
+
+        def attempt(without: Sequence[Place]) -> None:
+            self._retries += 1
+            self._stage.decode(records, without)
+
+        poisoned = await find_poison(records, attempt)
         self._report(poisoned)
         return self._stage.decode(records, poisoned), poisoned
 
@@ -379,10 +393,13 @@ class Worker:
             raise _BreaksOurCode from failure
 
         def attempt(without: Sequence[Place]) -> None:
+            self._retries += 1
             trial = self._stage.decode(records, [*poisoned, *without])
             self._stage.fold(trial, memory_of(holdings).copy())
 
-        found = find_poison(records, attempt)
+        found = await find_poison(records, attempt)
+        if lost := self._gone(holdings):
+            return lost
         self._report(found)
         mended = self._stage.decode(records, [*poisoned, *found])
         return self._stage.fold(mended, memory_of(holdings))
@@ -395,9 +412,9 @@ class Worker:
             held.seen = SeenIds(self._limits.seen_ids, ring, held.fence.seen)
             if stored != held.stored and self._held.get(partition) is held:
                 moved.add(partition)
-        if moved := {p for p in moved if self._held.get(p) is holdings[p]}:
+        if moved := moved - self._gone(holdings):
             await self._start_over(moved)
-        return {p for p, held in holdings.items() if self._held.get(p) is not held}
+        return self._gone(holdings)
 
     def _report(self, poisoned: Sequence[Place]) -> None:
         self._metrics.alarm("poison")

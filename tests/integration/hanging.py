@@ -38,12 +38,8 @@ class Hanging(Detection):
         return super().fold(chunk, memory)
 
 
-def main() -> None:
+def run(stage: Detection) -> None:
     settings = AgentSettings()
-    note = Path(sys.argv[1])
-    if note.exists():
-        note.write_text("hung once")
-    stage = Hanging(note)
     warm(PACK, stage)
     run_agent(
         "ingestion",
@@ -56,6 +52,13 @@ def main() -> None:
         beside=Current(PACK, RedisRegimes(settings.redis, PACK.name)).followed(settings.deadline_s),
         port=settings.ingestion_port,
     )
+
+
+def main() -> None:
+    note = Path(sys.argv[1])
+    if note.exists():
+        note.write_text("hung once")
+    run(Hanging(note))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ EVENTS = 4_000
 AWAY_MS = 12_000
 STALLED = "ingestion ended with code 70; starting it again in 0.5 s"
 FAILED = "ingestion ended with code 1; starting it again in 0.5 s"
-HANG = '{"occurred_at":"%s","client_ip":"203.0.113.9","method":"GET","path":"/hang","status":200}'
+EVENT = '{"occurred_at":"%s","client_ip":"203.0.113.9","method":"GET","path":"%s","status":200}'
+NOON = "2026-03-01T12:00:00Z"
+BROKEN = 60
 
 
 class Supervised:
@@ -61,6 +63,9 @@ class Supervised:
         for child in children:
             self.supervisor.launch(child)
         self.supervisor.await_healthy()
+
+    def log(self, name: str) -> str:
+        return self._settings.log(name).read_text()
 
     def publish(self, lines: list[tuple[str, bytes]]) -> None:
         self.records += publish(self.stack.kafka, lines)
@@ -132,8 +137,31 @@ def test_an_agent_that_hangs_in_our_code_ends_itself_and_starts_again(
     agents.start(replace(ingestion, command=module), decision)
     events = lines(seed=33)
     agents.publish(events[: EVENTS // 2])
-    agents.publish([("203.0.113.9", HANG.encode() % b"2026-03-01T12:00:00Z")])
+    agents.publish([("203.0.113.9", (EVENT % (NOON, "/hang")).encode())])
     agents.publish(events[EVENTS // 2 :])
 
     assert agents.supervisor.wait_until(lambda: STALLED in agents.said, 60), agents.said
     agents.assert_all_answered()
+
+
+@pytest.mark.timeout(300)
+def test_an_agent_that_looks_for_what_breaks_our_code_for_long_keeps_its_partitions(
+    agents: Supervised,
+) -> None:
+    ingestion, decision = agents.children
+    module = (sys.executable, "-m", "tests.integration.breaking")
+    agents.start(replace(ingestion, command=module), decision)
+    agents.publish(lines(seed=34))
+    began = time.monotonic()
+    agents.publish([("203.0.113.9", (EVENT % (NOON, "/break")).encode())] * BROKEN)
+    agents.publish(lines(seed=35))
+
+    agents.supervisor.wait_until(lambda: len(agents.answers()) == agents.records, 120)
+    took_s = time.monotonic() - began
+    answers = b"\n".join(agents.answers())
+
+    assert took_s > 10, "the broker's patience was not put to the test"
+    assert answers.count(b'"outcome":"dead"') == BROKEN
+    assert answers.count(b"\n") + 1 == 2 * EVENTS + BROKEN
+    assert agents.said == []
+    assert agents.log("ingestion").count('"event":"assigned"') == 1

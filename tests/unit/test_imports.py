@@ -18,6 +18,7 @@ ORDER = ("feature_store", "models", "producer", "stream_agents", "api", "scripts
 
 CLIENTS = {
     "faust": (
+        "stream_agents/consumer.py",
         "stream_agents/rim.py",
         "stream_agents/lane.py",
         "stream_agents/ingestion.py",

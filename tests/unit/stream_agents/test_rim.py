@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
+from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, EventT
 
 from feature_store.fence import Reply, StoreUnavailable, Turn, decode_fence
+from stream_agents.consumer import LoopConsumer
 from stream_agents.heap import Heap
 from stream_agents.lane import Inbox
 from stream_agents.memory import MemoryBroker, MemoryLog, MemoryStore
@@ -432,3 +435,24 @@ async def test_memory_goes_back_once_nothing_waits(agent: Agent) -> None:
 
     assert heap.asked_after == [3 * 2 * TAKE]
     await agent.stop(working)
+
+
+async def test_what_faust_asks_of_its_consumers_thread_is_done_where_it_is_asked() -> None:
+    app = Agent().rim._app
+    consumer = LoopConsumer(cast("Consumer", app.consumer))
+
+    async def where(*, fails: bool = False) -> tuple[int, object]:
+        if fails:
+            raise LookupError
+        return threading.get_ident(), asyncio.current_task()
+
+    assert await consumer.call_thread(where) == (threading.get_ident(), asyncio.current_task())
+    with pytest.raises(LookupError):
+        await consumer.call_thread(where, fails=True)
+
+
+async def test_the_rims_consumer_has_no_thread_of_its_own() -> None:
+    consumer = cast("Consumer", Agent().rim._app.consumer)
+
+    assert isinstance(consumer._thread, LoopConsumer)
+    assert consumer._thread.thread_loop is asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -28,22 +29,39 @@ class Attempts:
 
 
 @pytest.mark.parametrize("poison", [[], [0], [LINES - 1], [3, 4, 90, 91, 150], [*range(LINES)]])
-def test_each_line_that_breaks_our_code_is_found_and_no_other(poison: list[int]) -> None:
+async def test_each_line_that_breaks_our_code_is_found_and_no_other(poison: list[int]) -> None:
     attempts = Attempts(lambda lines: bool(set(lines) & set(poison)))
 
-    found = find_poison([RECORD], attempts)
+    found = await find_poison([RECORD], attempts)
 
     assert found == [Place(3, 7, line) for line in poison]
     assert attempts.made <= 1 + 9 * len(poison)
 
 
-def test_a_line_that_breaks_our_code_only_behind_others_is_found() -> None:
+async def test_a_line_that_breaks_our_code_only_behind_others_is_found() -> None:
     attempts = Attempts(lambda lines: {5, 40} <= set(lines))
 
-    assert find_poison([RECORD], attempts) == [Place(3, 7, 40)]
+    assert await find_poison([RECORD], attempts) == [Place(3, 7, 40)]
 
 
-def test_the_search_ends_even_where_no_line_is_at_fault() -> None:
+async def test_the_search_ends_even_where_no_line_is_at_fault() -> None:
     attempts = Attempts(lambda lines: True)
 
-    assert len(find_poison([RECORD], attempts)) == LINES
+    assert len(await find_poison([RECORD], attempts)) == LINES
+
+
+async def test_others_have_a_turn_before_each_attempt() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    attempts = Attempts(lambda lines: 90 in lines)
+    counting = asyncio.create_task(count())
+    await find_poison([RECORD], attempts)
+    counting.cancel()
+
+    assert turns >= attempts.made > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -396,6 +397,31 @@ async def test_an_event_that_breaks_our_code_is_found_and_the_others_are_decided
 
     assert bench.outcomes() == ["a=1\ndead\na=2", "b=1\na=3", "dead"]
     assert (bench.fence().decided, bench.fence().dead) == (4, 2)
+
+
+@pytest.mark.parametrize("breaks_decoding", [False, True], ids=["fold", "decode"])
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_a_partition_that_leaves_while_an_event_is_looked_for_is_not_folded(
+    comes_back: bool, breaks_decoding: bool
+) -> None:
+    bench = Bench()
+    bench.send("a\nb boom\na")
+    worker, transport = await bench.worker(breaks_decoding=breaks_decoding)
+
+    async def leave() -> None:
+        while not worker.retries:
+            await asyncio.sleep(0)
+        worker.revoked([0])
+        if comes_back:
+            await worker.assigned([0])
+
+    leaving = asyncio.create_task(leave())
+    await worker.process(transport.take())
+    await leaving
+    await worker.settle()
+
+    assert bench.emitted() == 0
+    assert bench.store.fences == {}
 
 
 async def test_ids_are_read_again_only_behind_the_fence_that_they_belong_to() -> None:
