@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Coroutine
@@ -16,6 +15,7 @@ import uvloop
 
 from feature_store.fence import OnlineStore
 from producer.topics import ensure_topics, topic_id
+from stream_agents.heap import settle_the_collector
 from stream_agents.journal import configure
 from stream_agents.metrics import StageMetrics
 from stream_agents.rim import FaustLog, Rim, agent_publisher, build_app
@@ -47,12 +47,6 @@ def run_agent(
     # Faust's threads make loops of their own: the policy reaches them all.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(_or_leave(name, _run(name, settings, topic, stage, store, beside, port)))
-
-
-def settle_the_collector() -> None:
-    """A chunk is thousands of short-lived objects without cycles: looking for some is wasted."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 async def _or_leave(name: str, running: Coroutine[Any, Any, None]) -> None:

@@ -26,7 +26,7 @@ from scripts.bench.command import command
 from stream_agents import engine
 from stream_agents.answers import MemoryResults
 from stream_agents.engine import Decision, Detection
-from stream_agents.process import settle_the_collector
+from stream_agents.heap import settle_the_collector
 from stream_agents.stage import Memory, Stage
 
 PARTITIONS, CLIENTS, CHUNK_RECORDS, ROUNDS = 4, 10_000, 32, 3
