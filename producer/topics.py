@@ -70,17 +70,58 @@ def ensure_topics(kafka: str, pack: str, partitions: int) -> None:
     _patiently(lambda: _require_leaders(admin, kafka, wanted))
 
 
-def topic_id(kafka: str, topic: str) -> str:
-    """The topic's id; another one means that the topic was deleted and made again.
+class WatchedTopic:
+    """A topic that is asked about again and again, through one client.
 
-    Raises:
-        InvalidSource: There is no such topic.
-        Unavailable: The broker did not answer.
+    A client for each question costs the broker about ten times what its answer does.
     """
-    admin = _admin(kafka)  # held: a client that is forgotten takes its questions with it
-    asked = admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER_S)
-    description = _answer(asked[topic], kafka)
-    return str(description.topic_id)
+
+    def __init__(self, kafka: str, topic: str) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._admin = _admin(kafka)
+
+    def id(self) -> str:
+        """Another one than before means that the topic was deleted and made again.
+
+        Raises:
+            InvalidSource: There is no such topic.
+            Unavailable: The broker did not answer.
+        """
+        topics = TopicCollection([self._topic])
+        asked = self._admin.describe_topics(topics, request_timeout=ANSWER_S)
+        description = _answer(asked[self._topic], self._kafka)
+        return str(description.topic_id)
+
+    def ends(self) -> dict[int, int]:
+        """Partition to the offset that its next record will have.
+
+        Raises:
+            InvalidSource: There is no such topic.
+            Unavailable: The broker did not answer.
+        """
+        count = _partitions(_metadata(self._admin, self._kafka)).get(self._topic)
+        if count is None:
+            raise InvalidSource(f"topic {self._topic}: there is none at {self._kafka}")
+        end = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the one untyped call of the client
+        latest = {TopicPartition(self._topic, partition): end for partition in range(count)}
+
+        def ask() -> dict[int, int]:
+            asked = self._admin.list_offsets(latest, request_timeout=ANSWER_S)
+            told = {place.partition: _answer(one, self._kafka) for place, one in asked.items()}
+            return {partition: one.offset for partition, one in told.items()}
+
+        return _patiently(ask)
+
+
+def topic_id(kafka: str, topic: str) -> str:
+    """`WatchedTopic.id`, asked once."""
+    return WatchedTopic(kafka, topic).id()
+
+
+def end_offsets(kafka: str, topic: str) -> dict[int, int]:
+    """`WatchedTopic.ends`, asked once."""
+    return WatchedTopic(kafka, topic).ends()
 
 
 def partition_counts(kafka: str) -> Mapping[str, int]:
@@ -90,27 +131,6 @@ def partition_counts(kafka: str) -> Mapping[str, int]:
         Unavailable: The broker did not answer.
     """
     return _partitions(_metadata(_admin(kafka), kafka))
-
-
-def end_offsets(kafka: str, topic: str) -> dict[int, int]:
-    """Partition to the offset that its next record will have.
-
-    Raises:
-        InvalidSource: There is no such topic.
-        Unavailable: The broker did not answer.
-    """
-    admin = _admin(kafka)
-    count = _partitions(_metadata(admin, kafka)).get(topic)
-    if count is None:
-        raise InvalidSource(f"topic {topic}: there is none at {kafka}")
-    end = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the one untyped call of the client
-    latest = {TopicPartition(topic, partition): end for partition in range(count)}
-
-    def ask() -> dict[int, int]:
-        asked = admin.list_offsets(latest, request_timeout=ANSWER_S)
-        return {place.partition: _answer(told, kafka).offset for place, told in asked.items()}
-
-    return _patiently(ask)
 
 
 def next_offset(kafka: str, topic: str, partition: int, offset: int) -> int:
@@ -144,7 +164,8 @@ def next_offset(kafka: str, topic: str, partition: int, offset: int) -> int:
 
 
 def _admin(kafka: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": kafka}, logger=_log)
+    # One that is kept is to find a broker soon that was away for long.
+    return AdminClient({"bootstrap.servers": kafka, "reconnect.backoff.max.ms": 1_000}, logger=_log)
 
 
 class _NotYet(Unavailable):

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import faust
@@ -23,7 +24,7 @@ from mode.services import WaitResults
 from models.errors import Unavailable
 from producer.async_publisher import AsyncPublisher
 from producer.records import OutRecord
-from producer.topics import OUTCOME_BYTES, end_offsets, next_offset, topic_id
+from producer.topics import OUTCOME_BYTES, WatchedTopic, next_offset
 from stream_agents.consumer import LoopConsumer
 from stream_agents.lane import Lanes
 from stream_agents.liveness import TopicReplaced, watch
@@ -179,14 +180,18 @@ class Rim:
         async for event in stream.noack().events():  # type: ignore[attr-defined]  # typed too narrowly
             await self._lanes.put(event)
 
+    @cached_property
+    def _watched(self) -> WatchedTopic:
+        return WatchedTopic(self._settings.kafka, self._topic)
+
     def require_topic(self) -> None:
         """Raises TopicReplaced where the topic is not the one that the worker knows."""
-        if topic_id(self._settings.kafka, self._topic) != self._worker.epoch:
+        if self._watched.id() != self._worker.epoch:
             raise TopicReplaced(self._topic)
 
     def _ends(self) -> dict[int, int]:
         self.require_topic()
-        return end_offsets(self._settings.kafka, self._topic)
+        return self._watched.ends()
 
     def _watch(self) -> None:
         watch(

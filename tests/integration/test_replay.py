@@ -28,7 +28,7 @@ from producer.partitioning import partition_of
 from producer.publisher import Publisher, records_of
 from producer.records import DEAD_LETTER, OutRecord, actions_topic, events_topic
 from producer.replay import app
-from producer.topics import end_offsets, ensure_topics, next_offset, topic_id
+from producer.topics import WatchedTopic, end_offsets, ensure_topics, next_offset, topic_id
 from tests.stacks import Stack
 from tests.topics import admin_client
 
@@ -327,14 +327,18 @@ def test_topics_are_made_once_and_never_with_another_number_of_partitions(
 
 def test_a_topic_made_again_has_another_id(stack: Stack, pack: str) -> None:
     topic = events_topic(pack)
-    before = topic_id(stack.kafka, topic)
-    assert topic_id(stack.kafka, topic) == before
+    before, watched = topic_id(stack.kafka, topic), WatchedTopic(stack.kafka, topic)
+    assert topic_id(stack.kafka, topic) == watched.id() == before
+    with Publisher(stack.kafka) as publisher:
+        publisher.put(OutRecord(topic, 1, b"{}"), lambda error, message: None)
+    assert watched.ends() == {0: 0, 1: 1, 2: 0}
 
     admin = admin_client(stack.kafka)
     admin.delete_topics([topic])[topic].result()
     _until(lambda: _made_again(stack.kafka, pack))
 
-    assert topic_id(stack.kafka, topic) != before
+    assert topic_id(stack.kafka, topic) == watched.id() != before
+    assert watched.ends() == {0: 0, 1: 0, 2: 0}
 
 
 def test_the_next_offset_is_the_records_or_the_end(stack: Stack, pack: str) -> None:
