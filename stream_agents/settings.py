@@ -32,7 +32,7 @@ class AgentSettings(Connections):
         take_records: At most so many records of a lane make one chunk.
         take_bytes: Nor is another record added to a chunk of so many bytes.
         stalled_s: An agent that has lag but folds nothing for so long ends itself, unless it waits
-            for a part that is away.
+            for a part that is away, or looks for an event that breaks our code.
         deadline_s: How long an agent waits for Kafka, Redis or PostgreSQL before it ends itself.
     """
 
