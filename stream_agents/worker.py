@@ -174,14 +174,14 @@ class Worker:
     async def _process(self, records: Sequence[Record], within: Collection[int]) -> None:
         wanted = await self._in_order(records)
         while wanted:
-            owned = {record.partition: self._held[record.partition] for record in wanted}
+            holdings = {record.partition: self._held[record.partition] for record in wanted}
             with self._metrics.step("decode"):
                 chunk, poisoned = await self._decode(wanted)
-            lost = self._gone(owned)
+            lost = self._gone(holdings)
             if not lost:
                 lost = await self._exchange(self._missing(wanted, chunk), within)
             if not lost:
-                lost = await self._fold_and_emit(wanted, chunk, poisoned)
+                lost = await self._fold_and_emit(wanted, chunk, poisoned, holdings)
             if not lost:
                 return
             wanted = [record for record in wanted if record.partition not in lost]
@@ -330,10 +330,13 @@ class Worker:
         await self._log.seek(following)
 
     async def _fold_and_emit(
-        self, records: Sequence[Record], chunk: Decoded, poisoned: Sequence[Place]
+        self,
+        records: Sequence[Record],
+        chunk: Decoded,
+        poisoned: Sequence[Place],
+        holdings: Mapping[int, Holding],
     ) -> set[int]:
         """Returns the partitions that were lost before anything was emitted; as a rule none."""
-        holdings = {record.partition: self._held[record.partition] for record in records}
         with self._metrics.step("fold"):
             folded = await self._fold(records, chunk, poisoned, holdings)
         if isinstance(folded, set):
