@@ -108,8 +108,7 @@ class WatchedTopic:
 
         def ask() -> dict[int, int]:
             asked = self._admin.list_offsets(latest, request_timeout=ANSWER_S)
-            told = {place.partition: _answer(one, self._kafka) for place, one in asked.items()}
-            return {partition: one.offset for partition, one in told.items()}
+            return {at.partition: _answer(told, self._kafka).offset for at, told in asked.items()}
 
         return _patiently(ask)
 
